@@ -1,0 +1,53 @@
+//! A view: the map as it was.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+use super::store::Map;
+use crate::spi::{Advance, Direction, Result, Scan, Value, View, Visitor};
+
+pub(super) struct MemoryView {
+    map: Map,
+}
+
+impl MemoryView {
+    pub(super) fn new(map: Map) -> Self {
+        Self { map }
+    }
+}
+
+impl View for MemoryView {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.map.get(key).cloned())
+    }
+
+    fn get_with(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        Ok(self.map.get(key).map(|value| read(value)).is_some())
+    }
+
+    fn scan(&self, scan: Scan<'_>, visitor: &mut dyn Visitor) -> Result<()> {
+        if scan.is_empty() {
+            return Ok(());
+        }
+        let mut range = self.map.range::<_, [u8]>((scan.start, scan.end));
+        loop {
+            let entry = match scan.direction {
+                Direction::Forward => range.next(),
+                Direction::Reverse => range.next_back(),
+            };
+            let Some((key, value)) = entry else { return Ok(()) };
+            match scan.advance(key, visitor.visit(key, Value::ready(value))?) {
+                Advance::Next => {}
+                Advance::Stop => return Ok(()),
+                Advance::Seek(target) => {
+                    let target = Bound::Included(target);
+                    range = match scan.direction {
+                        Direction::Forward => self.map.range::<_, [u8]>((target, scan.end)),
+                        Direction::Reverse => self.map.range::<_, [u8]>((scan.start, target)),
+                    };
+                }
+            }
+        }
+    }
+}
