@@ -25,7 +25,10 @@ pub struct Txn {
 
 impl fmt::Debug for Txn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Txn").field("writes", &self.writes.len()).field("reads", &self.reads.len()).finish()
+        f.debug_struct("Txn")
+            .field("writes", &self.writes.len())
+            .field("reads", &self.reads.len())
+            .finish_non_exhaustive()
     }
 }
 

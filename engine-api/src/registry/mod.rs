@@ -8,7 +8,7 @@ use crate::spi::{Config, Descriptor, Engine, Error, ErrorKind, Opened, Repaired,
 
 /// What an engine crate submits so that [`Registry::linked`] finds it.
 ///
-/// ```
+/// ```standalone_crate
 /// # use engine_api::{MEMORY as ENGINE, Registration};
 /// engine_api::inventory::submit! { Registration::new(&ENGINE) }
 /// # // The doctest's own submission makes the scheme a duplicate, which is what `linked` reports.
