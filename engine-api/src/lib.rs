@@ -15,14 +15,17 @@
 //! ```
 
 mod ext;
+pub mod key;
 pub mod layers;
 mod memory;
 mod registry;
 mod spi;
+pub mod version;
 
 pub use bytes::Bytes;
 pub use inventory;
 pub use semver;
+pub use uuid::Uuid;
 
 pub use ext::{Cursor, Entries, Entry, KeyRange, StoreExt, Txn, ViewExt};
 pub use memory::{MEMORY, MemoryEngine, MemoryStore};

@@ -1,0 +1,30 @@
+//! Versions, written once above every engine: a DAG of versions, the read rule, and a store that keeps it.
+//!
+//! [`Versioned`] wraps a [`Store`](crate::Store). It keeps the [`VersionDag`] in the store's metadata, and
+//! implements [`OrderedKeyValue`] and [`Batcher`], which take a [`Context`](crate::key::Context) that says at
+//! which version a key is meant.
+//!
+//! # The read rule
+//! Of the entries of a key at a version and at all its ancestors, through all parents, those are dropped
+//! that have another entry at a descendant of theirs. What is left decides: no value, the key is absent; one
+//! value, it is that; more, it is a conflict, until a descendant writes or deletes the key. (DVID's rule,
+//! stated on sets rather than as a walk. See [`MergePolicy`] for the variants.)
+
+mod ancestry;
+mod chain;
+mod dag;
+mod history;
+mod kv;
+mod lookup;
+mod read;
+mod record;
+mod resolver;
+mod versioned;
+mod write;
+
+pub use ancestry::Ancestry;
+pub use dag::{Instance, Repo, Version, VersionDag};
+pub use history::NewInstance;
+pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue};
+pub use resolver::{KeyResolver, MergePolicy, Offer, Resolved};
+pub use versioned::Versioned;

@@ -1,0 +1,327 @@
+//! A store with versions.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bytes::Bytes;
+
+use super::ancestry::Ancestry;
+use super::dag::{Instance, Repo, Version, VersionDag};
+use super::record::{self, Counters};
+use super::resolver::MergePolicy;
+use crate::ext::{KeyRange, StoreExt};
+use crate::key::{Context, DataContext, MetadataContext, Scope, TKeyClass, VersionId};
+use crate::spi::{
+    Atomicity, Capabilities, Conditional, Error, ErrorKind, Processes, Result, Step, Store, Value, View,
+    WriteBatch, visitor,
+};
+
+/// A store with versions: repos, their DAGs, and data instances whose keys are resolved by the read rule.
+///
+/// Make one `Versioned` for a store and share it: it caches the DAG. Where an engine admits several
+/// processes, each read looks whether another has changed the DAG, at the price of one get.
+///
+/// ```
+/// use engine_api::key::{DataContext, TKey};
+/// use engine_api::version::{NewInstance, OrderedKeyValue, Versioned};
+/// use engine_api::MemoryStore;
+///
+/// # fn main() -> engine_api::Result<()> {
+/// let store = Versioned::create(MemoryStore::new())?;
+/// let repo = store.create_repo("atlas", None)?;
+/// let notes = store.create_instance(repo.id, &NewInstance::new("notes", "keyvalue"))?;
+///
+/// let first = DataContext::versioned(notes.id, repo.root);
+/// store.put(&first, &TKey::from("colour"), "red".into())?;
+/// store.commit_version(repo.root, "the first")?;
+///
+/// let draft = store.new_version(repo.root, Some("draft"))?;
+/// let second = DataContext::versioned(notes.id, draft.id);
+/// store.put(&second, &TKey::from("colour"), "blue".into())?;
+///
+/// assert_eq!(store.get(&first, &TKey::from("colour"))?.as_deref(), Some(b"red".as_slice()));
+/// assert_eq!(store.get(&second, &TKey::from("colour"))?.as_deref(), Some(b"blue".as_slice()));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Versioned<S> {
+    pub(super) store: S,
+    policy: MergePolicy,
+    state: RwLock<Arc<State>>,
+    ancestries: Mutex<HashMap<VersionId, Arc<Ancestry>>>,
+    /// Held by the one thread that changes the DAG.
+    pub(super) changing: Mutex<()>,
+}
+
+/// The DAG as it was when `counters` was the stored record.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) dag: VersionDag,
+    pub(super) counters: Bytes,
+}
+
+/// A version's ancestry is built once and kept; beyond this many they are dropped and built again.
+const ANCESTRIES_KEPT: usize = 1024;
+
+impl<S: fmt::Debug> fmt::Debug for Versioned<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Versioned")
+            .field("store", &self.store)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Versioned<S> {
+    /// Makes an empty store one with versions.
+    ///
+    /// # Errors
+    /// `Incompatible` when the store isn't empty; `Unsupported` when the engine lacks what versions need.
+    pub fn create(store: S) -> Result<Self> {
+        check_engine(store.capabilities())?;
+        if let Some((key, _)) = store.first(&KeyRange::ALL)? {
+            return Err(Error::new(ErrorKind::Incompatible, "the store isn't empty").with_key("key", &key));
+        }
+        let counters = record::encode(&Counters::FIRST)?;
+        let mut batch = WriteBatch::new();
+        batch
+            .require_absent(record::single(record::FORMAT))
+            .put(record::single(record::FORMAT), record::marker())
+            .put(record::single(record::COUNTERS), counters);
+        store.write(&batch)?;
+        Self::open(store)
+    }
+
+    /// Opens a store that [`create`](Self::create) has made.
+    ///
+    /// # Errors
+    /// `Incompatible` when it isn't one, or one of a layout that this build doesn't know; `Corrupt`.
+    pub fn open(store: S) -> Result<Self> {
+        check_engine(store.capabilities())?;
+        let state = State::load(&*store.view()?)?;
+        Ok(Self {
+            store,
+            policy: MergePolicy::default(),
+            state: RwLock::new(Arc::new(state)),
+            ancestries: Mutex::default(),
+            changing: Mutex::default(),
+        })
+    }
+
+    /// The same with another [`MergePolicy`].
+    #[must_use]
+    pub fn with_policy(mut self, policy: MergePolicy) -> Self {
+        self.policy = policy;
+        self.ancestries = Mutex::default();
+        self
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// What a merge means.
+    pub fn policy(&self) -> MergePolicy {
+        self.policy
+    }
+
+    /// The DAG as it is now.
+    pub fn dag(&self) -> Result<VersionDag> {
+        self.current().map(|state| state.dag.clone())
+    }
+
+    /// The repo that is meant when none is named: the only one.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `InvalidArgument` names them when there are several.
+    pub fn only_repo(&self) -> Result<Repo> {
+        self.current()?.dag.only_repo().cloned()
+    }
+
+    /// A version, by UUID, unique prefix or branch; see [`VersionDag::find`].
+    pub fn find(&self, spec: &str) -> Result<Version> {
+        self.current()?.dag.find(spec).cloned()
+    }
+
+    /// The only repo's instance with this name.
+    ///
+    /// # Errors
+    /// `NotFound` names the instances that there are.
+    pub fn instance(&self, name: &str) -> Result<Instance> {
+        let state = self.current()?;
+        let repo = state.dag.only_repo()?.id;
+        state.dag.instance_named(repo, name).cloned().ok_or_else(|| {
+            let names: Vec<_> = state.dag.instances().map(|instance| instance.name.as_str()).collect();
+            Error::new(ErrorKind::NotFound, "there is no such data instance")
+                .with("name", name)
+                .with("instances", names.join(", "))
+        })
+    }
+
+    /// Looks at what other handles and processes have changed of the DAG.
+    pub fn refresh(&self) -> Result<()> {
+        let state = State::load(&*self.store.view()?)?;
+        self.replace(Arc::new(state));
+        Ok(())
+    }
+
+    pub(super) fn current(&self) -> Result<Arc<State>> {
+        let state = Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
+        if self.store.capabilities().processes == Processes::One {
+            return Ok(state);
+        }
+        let view = self.store.view()?;
+        let unchanged = view.get(&record::single(record::COUNTERS))?.as_ref() == Some(&state.counters);
+        if unchanged {
+            return Ok(state);
+        }
+        let fresh = Arc::new(State::load(&*view)?);
+        self.replace(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    pub(super) fn replace(&self, state: Arc<State>) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    pub(super) fn ancestry(&self, dag: &VersionDag, version: VersionId) -> Result<Arc<Ancestry>> {
+        let mut kept = self.ancestries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ancestry) = kept.get(&version) {
+            return Ok(Arc::clone(ancestry));
+        }
+        let ancestry = Arc::new(match self.policy {
+            MergePolicy::FirstParent => Ancestry::first_parents(dag, version)?,
+            MergePolicy::LiveWins | MergePolicy::Strict => Ancestry::new(dag, version)?,
+        });
+        if kept.len() >= ANCESTRIES_KEPT {
+            kept.clear();
+        }
+        kept.insert(version, Arc::clone(&ancestry));
+        Ok(ancestry)
+    }
+
+    /// What a context means in this store.
+    pub(super) fn place(&self, ctx: &dyn Context) -> Result<Target> {
+        let state = self.current()?;
+        match ctx.scope() {
+            Scope::Metadata => Ok(Target::Metadata),
+            Scope::Unversioned(id) => {
+                let instance = state.dag.instance(id)?;
+                if instance.versioned {
+                    return Err(mismatch(
+                        instance,
+                        "the data instance has versions, so a context must name one",
+                    ));
+                }
+                Ok(Target::Unversioned(DataContext::unversioned(id)))
+            }
+            Scope::Versioned(id, version) => {
+                let instance = state.dag.instance(id)?;
+                let version = state.dag.version(version)?;
+                if !instance.versioned {
+                    return Err(mismatch(
+                        instance,
+                        "the data instance has no versions, so a context can't name one",
+                    ));
+                }
+                if version.repo != instance.repo {
+                    return Err(mismatch(
+                        instance,
+                        "the data instance and the version belong to different repos",
+                    ));
+                }
+                let ancestry = self.ancestry(&state.dag, version.id)?;
+                Ok(Target::Versioned {
+                    ctx: DataContext::versioned(id, version.id),
+                    ancestry,
+                    committed: version.committed.is_some(),
+                })
+            }
+        }
+    }
+}
+
+/// A context that was checked against the DAG.
+pub(super) enum Target {
+    Metadata,
+    Unversioned(DataContext),
+    Versioned { ctx: DataContext, ancestry: Arc<Ancestry>, committed: bool },
+}
+
+impl Target {
+    /// The data context.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for the metadata.
+    pub(super) fn data(&self) -> Result<&DataContext> {
+        match self {
+            Self::Metadata => {
+                Err(Error::new(ErrorKind::InvalidArgument, "the metadata has no data instance"))
+            }
+            Self::Unversioned(ctx) | Self::Versioned { ctx, .. } => Ok(ctx),
+        }
+    }
+}
+
+fn mismatch(instance: &Instance, message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message).with("instance", &instance.name)
+}
+
+fn check_engine(capabilities: &Capabilities) -> Result<()> {
+    let mut missing = Vec::new();
+    if capabilities.atomicity != Atomicity::Store {
+        missing.push("batches that are atomic over the store");
+    }
+    if capabilities.conditional != Conditional::Batch {
+        missing.push("conditional batches");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unsupported, "the engine lacks what versions need")
+        .with("missing", missing.join(", ")))
+}
+
+impl State {
+    /// Reads the DAG from one view.
+    pub(super) fn load(view: &dyn View) -> Result<Self> {
+        record::check_marker(view.get(&record::single(record::FORMAT))?.as_deref())?;
+        let counters = view
+            .get(&record::single(record::COUNTERS))?
+            .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the store's counters are missing"))?;
+        record::decode::<Counters>(&counters)?;
+        let repos = each(view, record::REPO, |_, value| record::decode(value))?;
+        let commits = each(view, record::COMMITTED, |number, value| {
+            let at = value.try_into().map(u64::from_be_bytes).map_err(|_| {
+                Error::new(ErrorKind::Corrupt, "a commit's record is damaged").with("version", number)
+            })?;
+            Ok((VersionId(number), at))
+        })?;
+        let commits: HashMap<_, _> = commits.into_iter().collect();
+        let versions = each(view, record::VERSION, |number, value| {
+            let mut version: Version = record::decode(value)?;
+            version.committed = commits.get(&VersionId(number)).copied();
+            Ok(version)
+        })?;
+        let instances = each(view, record::INSTANCE, |_, value| record::decode::<Instance>(value))?;
+        Ok(Self { dag: VersionDag::assemble(repos, versions, instances)?, counters })
+    }
+}
+
+fn each<T>(
+    view: &dyn View,
+    class: TKeyClass,
+    mut read: impl FnMut(u32, &[u8]) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    let range = MetadataContext.full_range(&class.range());
+    let mut take = visitor(|key: &[u8], value: Value<'_>| {
+        let number = record::number(&MetadataContext.tkey_from_key(key)?)?;
+        found.push(read(number, value.bytes()?)?);
+        Ok(Step::Next)
+    });
+    view.scan(range.scan(), &mut take)?;
+    Ok(found)
+}

@@ -1,0 +1,314 @@
+//! Writing in a context, and the interface that datatypes are written against.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue};
+use super::read::{resolve_key, resolve_range};
+use super::record;
+use super::resolver::Resolved;
+use super::versioned::{Target, Versioned};
+use crate::ext::{KeyRange, StoreExt};
+use crate::key::{Context, DataContext, DataKey, MetadataContext, TKey, VersionId};
+use crate::spi::{
+    DeleteRange, Error, ErrorKind, Expected, Fetch, Result, Step, Store, Value, View, WriteBatch, visitor,
+};
+
+impl<S: Store> Versioned<S> {
+    /// Commits a batch that [`writing`] has begun.
+    fn finish(&self, target: &Target, batch: &WriteBatch) -> Result<()> {
+        let error = match self.store.write(batch) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if let (ErrorKind::Conflict, Target::Versioned { ctx, .. }) = (error.kind(), target)
+            && let Some(version) = ctx.version()
+            && self.store.exists(record::committed(version))?
+        {
+            self.refresh()?;
+            return Err(closed());
+        }
+        Err(error)
+    }
+}
+
+/// Begins a batch in a context that may be written.
+fn writing(target: &Target) -> Result<WriteBatch> {
+    let mut batch = WriteBatch::new();
+    if let Target::Versioned { ctx, committed, .. } = target {
+        if *committed {
+            return Err(closed());
+        }
+        // Judged with the commit itself, so that no write slips in behind another thread's, or another
+        // process's, commit of the version.
+        if let Some(version) = ctx.version() {
+            batch.require_absent(record::committed(version));
+        }
+    }
+    Ok(batch)
+}
+
+fn view_raw(
+    view: &dyn View,
+    ctx: &DataContext,
+    range: &KeyRange,
+    visit: &mut dyn FnMut(&DataKey, Value<'_>) -> Result<Flow>,
+) -> Result<()> {
+    let full = ctx.full_range(range);
+    let mut each = visitor(|key: &[u8], value: Value<'_>| {
+        Ok(match visit(&DataKey::parse(key)?, value)? {
+            ControlFlow::Continue(()) => Step::Next,
+            ControlFlow::Break(()) => Step::Stop,
+        })
+    });
+    view.scan(full.scan(), &mut each)
+}
+
+#[cold]
+fn closed() -> Error {
+    Error::new(
+        ErrorKind::ReadOnly,
+        "the version is committed, so it can't be written; make a new version from it",
+    )
+}
+
+/// Adds a put to a batch.
+fn put(batch: &mut WriteBatch, target: &Target, tkey: &TKey, value: Bytes) {
+    match target {
+        Target::Metadata => batch.put(MetadataContext.construct_key(tkey), value),
+        Target::Unversioned(ctx) => batch.put(ctx.construct_key(tkey), value),
+        Target::Versioned { ctx, .. } => {
+            batch.delete(ctx.tombstone_key(tkey)).put(ctx.construct_key(tkey), value)
+        }
+    };
+}
+
+/// Adds a delete to a batch.
+fn delete(batch: &mut WriteBatch, target: &Target, tkey: &TKey) {
+    match target {
+        Target::Metadata => batch.delete(MetadataContext.construct_key(tkey)),
+        Target::Unversioned(ctx) => batch.delete(ctx.construct_key(tkey)),
+        Target::Versioned { ctx, .. } => {
+            batch.delete(ctx.construct_key(tkey)).put(ctx.tombstone_key(tkey), Bytes::new())
+        }
+    };
+}
+
+/// Adds to a batch what holds as long as a key is what it was resolved to. Ancestors are committed and can't
+/// change, so at a version that is its own entry alone.
+fn require(batch: &mut WriteBatch, target: &Target, tkey: &TKey, resolved: &Resolved) {
+    let own = |version: VersionId, ctx: &DataContext| ctx.version() == Some(version);
+    let value = match resolved {
+        Resolved::Found { value, .. } => Some(value.clone()),
+        _ => None,
+    };
+    let exactly = |value: Option<Bytes>| value.map_or(Expected::Absent, Expected::Equals);
+    match target {
+        Target::Metadata => batch.require(MetadataContext.construct_key(tkey), exactly(value)),
+        Target::Unversioned(ctx) => batch.require(ctx.construct_key(tkey), exactly(value)),
+        Target::Versioned { ctx, .. } => {
+            let (data, tombstone) = match resolved {
+                Resolved::Found { version, value } if own(*version, ctx) => {
+                    (Expected::Equals(value.clone()), Expected::Absent)
+                }
+                Resolved::Deleted { version } if own(*version, ctx) => (Expected::Absent, Expected::Present),
+                _ => (Expected::Absent, Expected::Absent),
+            };
+            batch.require(ctx.construct_key(tkey), data).require(ctx.tombstone_key(tkey), tombstone)
+        }
+    };
+}
+
+/// Refuses writes to the version layer's own metadata.
+fn check_free(target: &Target, tkey: &TKey) -> Result<()> {
+    if matches!(target, Target::Metadata) && tkey.class()?.0 < record::FIRST_FREE_CLASS {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "metadata classes below 16 belong to the version layer",
+        )
+        .with_key("key", tkey.as_bytes()));
+    }
+    Ok(())
+}
+
+impl<S: Store> OrderedKeyValue for Versioned<S> {
+    fn resolve(&self, ctx: &dyn Context, tkey: &TKey) -> Result<Resolved> {
+        let target = self.place(ctx)?;
+        let view = self.store.view()?;
+        let full = match &target {
+            Target::Versioned { ctx, ancestry, .. } => {
+                return resolve_key(&*view, ancestry, self.policy(), ctx.instance(), tkey);
+            }
+            Target::Metadata => MetadataContext.construct_key(tkey),
+            Target::Unversioned(ctx) => ctx.construct_key(tkey),
+        };
+        Ok(match view.get(&full)? {
+            Some(value) => Resolved::Found { value, version: VersionId::default() },
+            None => Resolved::Absent,
+        })
+    }
+
+    fn visit(
+        &self,
+        ctx: &dyn Context,
+        range: &KeyRange,
+        fetch: Fetch,
+        visit: &mut dyn FnMut(&TKey, Resolved) -> Result<Flow>,
+    ) -> Result<()> {
+        if range.scan().is_empty() {
+            return Ok(());
+        }
+        let target = self.place(ctx)?;
+        let view = self.store.view()?;
+        if let Target::Versioned { ctx, ancestry, .. } = &target {
+            return resolve_range(&*view, ancestry, self.policy(), ctx, range, fetch, visit);
+        }
+        let full = ctx.full_range(range);
+        let mut scan = full.scan();
+        scan.fetch = fetch;
+        let mut each = visitor(|key: &[u8], value: Value<'_>| {
+            let value = match fetch {
+                Fetch::Entries => value.to_bytes()?,
+                Fetch::Keys => Bytes::new(),
+            };
+            let found = Resolved::Found { value, version: VersionId::default() };
+            Ok(match visit(&ctx.tkey_from_key(key)?, found)? {
+                ControlFlow::Continue(()) => Step::Next,
+                ControlFlow::Break(()) => Step::Stop,
+            })
+        });
+        view.scan(scan, &mut each)
+    }
+
+    fn visit_raw(
+        &self,
+        ctx: &dyn Context,
+        range: &KeyRange,
+        visit: &mut dyn FnMut(&DataKey, Value<'_>) -> Result<Flow>,
+    ) -> Result<()> {
+        let target = self.place(ctx)?;
+        view_raw(&*self.store.view()?, target.data()?, range, visit)
+    }
+
+    fn put(&self, ctx: &dyn Context, tkey: &TKey, value: Bytes) -> Result<()> {
+        self.put_range(ctx, &[(tkey.clone(), value)])
+    }
+
+    fn delete(&self, ctx: &dyn Context, tkey: &TKey) -> Result<()> {
+        let target = self.place(ctx)?;
+        check_free(&target, tkey)?;
+        let mut batch = writing(&target)?;
+        delete(&mut batch, &target, tkey);
+        self.finish(&target, &batch)
+    }
+
+    fn put_range(&self, ctx: &dyn Context, entries: &[(TKey, Bytes)]) -> Result<()> {
+        let target = self.place(ctx)?;
+        let mut batch = writing(&target)?;
+        for (tkey, value) in entries {
+            check_free(&target, tkey)?;
+            put(&mut batch, &target, tkey, value.clone());
+        }
+        self.finish(&target, &batch)
+    }
+
+    fn delete_range(&self, ctx: &dyn Context, range: &KeyRange) -> Result<u64> {
+        let target = self.place(ctx)?;
+        let mut batch = writing(&target)?;
+        let mut count = 0;
+        self.visit(ctx, range, Fetch::Keys, &mut |tkey, _| {
+            check_free(&target, tkey)?;
+            delete(&mut batch, &target, tkey);
+            count += 1;
+            Ok(Flow::Continue(()))
+        })?;
+        self.finish(&target, &batch)?;
+        Ok(count)
+    }
+
+    fn delete_all(&self, ctx: &dyn Context, scope: DeleteScope) -> Result<()> {
+        let target = self.place(ctx)?;
+        let data = *target.data()?;
+        match scope {
+            DeleteScope::AllVersions => {
+                if self.store.capabilities().delete_range == DeleteRange::None {
+                    return Err(Error::new(ErrorKind::Unsupported, "the engine has no range deletes"));
+                }
+                let mut batch = WriteBatch::new();
+                let range = data.key_range();
+                batch.delete_range(range.start(), range.end());
+                self.store.write(&batch)
+            }
+            DeleteScope::ThisVersion => {
+                let Some(version) = data.version() else {
+                    return Err(Error::new(
+                        ErrorKind::InvalidArgument,
+                        "data without versions has nothing of one version",
+                    ));
+                };
+                let mut batch = writing(&target)?;
+                view_raw(&*self.store.view()?, &data, &KeyRange::ALL, &mut |key, _| {
+                    if key.version == version {
+                        batch.delete(key.encode());
+                    }
+                    Ok(Flow::Continue(()))
+                })?;
+                self.finish(&target, &batch)
+            }
+        }
+    }
+}
+
+impl<S: Store> Batcher for Versioned<S> {
+    fn batch<'a>(&'a self, ctx: &'a dyn Context) -> Result<Box<dyn Batch + 'a>> {
+        let target = self.place(ctx)?;
+        let writes = writing(&target)?;
+        Ok(Box::new(VersionedBatch { store: self, target, writes, refused: None }))
+    }
+}
+
+struct VersionedBatch<'a, S> {
+    store: &'a Versioned<S>,
+    target: Target,
+    writes: WriteBatch,
+    /// The first write that may not be made; the commit answers it.
+    refused: Option<Error>,
+}
+
+impl<S> VersionedBatch<'_, S> {
+    fn admits(&mut self, tkey: &TKey) -> bool {
+        match check_free(&self.target, tkey) {
+            Ok(()) => true,
+            Err(error) => {
+                self.refused.get_or_insert(error);
+                false
+            }
+        }
+    }
+}
+
+impl<S: Store> Batch for VersionedBatch<'_, S> {
+    fn put(&mut self, tkey: &TKey, value: Bytes) {
+        if self.admits(tkey) {
+            put(&mut self.writes, &self.target, tkey, value);
+        }
+    }
+
+    fn delete(&mut self, tkey: &TKey) {
+        if self.admits(tkey) {
+            delete(&mut self.writes, &self.target, tkey);
+        }
+    }
+
+    fn require(&mut self, tkey: &TKey, resolved: &Resolved) {
+        require(&mut self.writes, &self.target, tkey, resolved);
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        match self.refused {
+            Some(error) => Err(error),
+            None => self.store.finish(&self.target, &self.writes),
+        }
+    }
+}
