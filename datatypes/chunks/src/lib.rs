@@ -1,1 +1,31 @@
-//! chunks
+#![doc = include_str!("../README.md")]
+
+mod axes;
+mod codec;
+mod coords;
+mod copy;
+mod dtype;
+mod fill;
+mod grid;
+mod memory;
+mod region;
+mod region_io;
+mod source;
+mod store;
+mod walk;
+mod workers;
+
+pub use axes::MAX_RANK;
+pub use codec::{Codec, Compression, FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame};
+pub use coords::{Coords, decode_coords, encode_coords};
+pub use copy::{copy_region, fill_region};
+pub use dtype::DType;
+pub use fill::Fill;
+pub use grid::{Grid, MAX_CHUNK_BYTES};
+pub use memory::MemoryChunks;
+pub use region::Region;
+pub use region_io::{read_region, write_region};
+pub use source::{ChunkSource, EncodedChunk, encode_chunks};
+pub use store::{ChunkSink, ChunkStore, stored_chunks};
+pub use walk::ChunksIn;
+pub use workers::{for_each_parallel, worker_count};

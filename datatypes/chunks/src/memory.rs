@@ -1,0 +1,95 @@
+//! Chunks kept in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use engine_api::Result;
+
+use crate::codec::{Codec, decode_chunk};
+use crate::source::{ChunkSource, encode_chunks};
+use crate::store::ChunkStore;
+use crate::{Coords, Grid};
+
+/// A [`ChunkStore`] in memory, compressed: for tests, and the template for authors of others.
+///
+/// ```
+/// use chunks::{Codec, DType, Grid, MemoryChunks, read_region, write_region};
+///
+/// # fn main() -> engine_api::Result<()> {
+/// let store = MemoryChunks::new(Grid::new(&[100, 100], &[64, 64], DType::U8)?, Codec::default());
+/// let region = "60:70,0:2".parse()?;
+/// write_region(&store, &region, &[7; 20])?;
+/// let mut row = [0; 3];
+/// read_region(&store, &"69:70,0:3".parse()?, &mut row)?;
+/// assert_eq!(row, [7, 7, 0]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct MemoryChunks {
+    grid: Grid,
+    codec: Codec,
+    frames: RwLock<BTreeMap<Coords, Arc<[u8]>>>,
+    exclusive: Mutex<()>,
+}
+
+impl MemoryChunks {
+    /// An empty store: every element reads as the fill value.
+    pub fn new(grid: Grid, codec: Codec) -> Self {
+        Self { grid, codec, frames: RwLock::default(), exclusive: Mutex::default() }
+    }
+
+    /// The bytes that the stored frames take.
+    pub fn stored_bytes(&self) -> usize {
+        self.frames.read().unwrap_or_else(PoisonError::into_inner).values().map(|frame| frame.len()).sum()
+    }
+}
+
+impl ChunkStore for MemoryChunks {
+    fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    fn read_chunk(&self, chunk: &Coords, out: &mut [u8]) -> Result<bool> {
+        self.grid.check_buffer(out.len())?;
+        self.grid.chunk_region(chunk)?;
+        let frame = self.frames.read().unwrap_or_else(PoisonError::into_inner).get(chunk).cloned();
+        match &frame {
+            Some(frame) => decode_chunk(&self.grid, chunk, frame, out)?,
+            None => self.grid.fill().write(out),
+        }
+        Ok(frame.is_some())
+    }
+
+    fn write_chunks(&self, source: &dyn ChunkSource) -> Result<()> {
+        let encoded = encode_chunks(&self.grid, self.codec, source)?;
+        let mut frames = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        for (chunk, frame) in encoded {
+            match frame {
+                Some(frame) => frames.insert(chunk, frame.into()),
+                None => frames.remove(&chunk),
+            };
+        }
+        Ok(())
+    }
+
+    fn delete_chunks(&self, chunks: &[Coords]) -> Result<()> {
+        for chunk in chunks {
+            self.grid.chunk_region(chunk)?;
+        }
+        let mut frames = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        frames.retain(|chunk, _| !chunks.contains(chunk));
+        Ok(())
+    }
+
+    fn list_chunks(&self, visit: &mut dyn FnMut(&Coords) -> Result<()>) -> Result<()> {
+        let chunks: Vec<Coords> =
+            self.frames.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+        chunks.iter().try_for_each(visit)
+    }
+
+    fn exclusively(&self, work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let _guard = self.exclusive.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
+    }
+}
