@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+pub mod aio;
 mod ext;
 pub mod key;
 pub mod layers;

@@ -423,6 +423,39 @@ fn a_deleted_instance_takes_its_data_and_no_other() {
 }
 
 #[test]
+fn a_diff_names_the_keys_that_are_seen_differently() {
+    let (store, repo, instance) = atlas();
+    let at = |version| DataContext::versioned(instance, version);
+    let put = |version, key: &str, value: &'static str| {
+        store.put(&at(version), &TKey::from(key), Bytes::from(value)).unwrap();
+    };
+    for (key, value) in [("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")] {
+        put(repo.root, key, value);
+    }
+    store.commit_version(repo.root, "").unwrap();
+    let side = store.new_version(repo.root, Some("side")).unwrap().id;
+    put(side, "a", "1"); // rewritten, and the same
+    put(side, "b", "2");
+    store.delete(&at(side), &TKey::from("c")).unwrap();
+    put(side, "e", "new");
+    store.delete(&at(side), &TKey::from("never")).unwrap();
+    let mut seen = Vec::new();
+    store
+        .diff(instance, (repo.root, side), &KeyRange::ALL, &mut |difference| {
+            seen.push((
+                String::from_utf8(difference.tkey.as_bytes().to_vec()).unwrap(),
+                difference.before.into_value()?.is_some(),
+                difference.after.into_value()?.is_some(),
+            ));
+            Ok(Flow::Continue(()))
+        })
+        .unwrap();
+    let expected =
+        [("b".to_owned(), true, true), ("c".to_owned(), true, false), ("e".to_owned(), false, true)];
+    assert_eq!(seen, expected);
+}
+
+#[test]
 fn two_entries_at_one_version_are_corrupt() {
     use engine_api::StoreExt;
     let (store, repo, instance) = atlas();

@@ -13,6 +13,7 @@
 mod ancestry;
 mod chain;
 mod dag;
+mod diff;
 mod history;
 mod kv;
 mod lookup;
@@ -24,6 +25,7 @@ mod write;
 
 pub use ancestry::Ancestry;
 pub use dag::{Instance, Repo, Version, VersionDag};
+pub use diff::Difference;
 pub use history::NewInstance;
 pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue};
 pub use resolver::{KeyResolver, MergePolicy, Offer, Resolved};

@@ -251,6 +251,19 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// What the context's version sees.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where there is no version.
+    pub(super) fn ancestry(&self) -> Result<Arc<Ancestry>> {
+        match self {
+            Self::Versioned { ancestry, .. } => Ok(Arc::clone(ancestry)),
+            Self::Metadata | Self::Unversioned(_) => {
+                Err(Error::new(ErrorKind::InvalidArgument, "what has no versions has no history"))
+            }
+        }
+    }
+
     /// The data context.
     ///
     /// # Errors
