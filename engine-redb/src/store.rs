@@ -1,0 +1,218 @@
+//! The store: one table of one redb file.
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use engine_api::{
+    Atomicity, Bytes, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
+    Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View, WriteBatch,
+    Writers,
+};
+use redb::{AccessGuard, ReadableDatabase, ReadableTable, Table, TableDefinition};
+
+use super::config::Settings;
+use super::error::{convert, convert_begin, convert_commit};
+use super::view::RedbView;
+
+pub(crate) const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("kv");
+
+const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Relaxed, Durability::Power]);
+
+/// redb takes longer keys, but a branch page holds whole keys: long ones leave it few children.
+const KEY_BYTES: usize = 65_535;
+
+/// The longest value that redb takes.
+const VALUE_BYTES: usize = 3 << 30;
+
+pub(crate) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
+    .reads(Reads::Snapshot)
+    .atomicity(Atomicity::Store)
+    .conditional(Conditional::Batch)
+    .reverse(Reverse::Native)
+    .delete_range(DeleteRange::PerKey)
+    .persistence(Persistence::Disk)
+    .durability(DURABILITY)
+    .writers(Writers::Single)
+    .processes(Processes::One)
+    // A get of a page in the cache takes half a microsecond, but one that isn't reads the disk, a commit
+    // waits for an fsync and the writer before it, and no call can say beforehand which it will be.
+    .execution(Execution::Blocking)
+    .limits(Limits::NONE.key_bytes(KEY_BYTES).value_bytes(VALUE_BYTES));
+
+/// An open file.
+pub(crate) enum Database {
+    Writable(redb::Database),
+    ReadOnly(redb::ReadOnlyDatabase),
+}
+
+impl Database {
+    pub(crate) fn begin_read(&self) -> Result<redb::ReadTransaction, redb::TransactionError> {
+        match self {
+            Self::Writable(database) => database.begin_read(),
+            Self::ReadOnly(database) => database.begin_read(),
+        }
+    }
+}
+
+pub(crate) struct RedbStore {
+    // Views share the database. Whoever needs it alone, to compact or to verify, takes the lock for
+    // writing and finds out whether there are any.
+    database: RwLock<Arc<Database>>,
+    settings: Settings,
+    // Whether a relaxed commit has returned since the last flush.
+    unflushed: AtomicBool,
+}
+
+impl RedbStore {
+    pub(crate) fn new(database: Database, settings: Settings) -> Self {
+        let database = RwLock::new(Arc::new(database));
+        Self { database, settings, unflushed: AtomicBool::new(false) }
+    }
+
+    fn shared(&self) -> RwLockReadGuard<'_, Arc<Database>> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alone(&self) -> RwLockWriteGuard<'_, Arc<Database>> {
+        self.database.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, database: &redb::Database, level: Durability) -> Result<redb::WriteTransaction> {
+        let mut txn = database
+            .begin_write()
+            .map_err(|error| convert_begin(error, "a write transaction can't be begun"))?;
+        let durability = match level {
+            Durability::Relaxed => redb::Durability::None,
+            Durability::Process | Durability::Power => redb::Durability::Immediate,
+        };
+        txn.set_durability(durability)
+            .map_err(|error| convert(error, "a write transaction's durability can't be set"))?;
+        txn.set_two_phase_commit(self.settings.two_phase);
+        txn.set_quick_repair(self.settings.quick_repair);
+        Ok(txn)
+    }
+}
+
+impl Store for RedbStore {
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    fn view(&self) -> Result<Box<dyn View>> {
+        let database = Arc::clone(&self.shared());
+        Ok(Box::new(RedbView::new(database)?))
+    }
+
+    fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
+        batch.check(&CAPABILITIES, durability)?;
+        let level = DURABILITY.serve(durability)?;
+        let database = self.shared();
+        // A transaction that is dropped before it is committed is rolled back.
+        let txn = self.begin(writable(&database)?, level)?;
+        {
+            let mut table =
+                txn.open_table(TABLE).map_err(|error| convert(error, "the table can't be opened"))?;
+            judge(&table, batch)?;
+            if batch.ops().is_empty() {
+                return Ok(());
+            }
+            for op in batch.ops() {
+                apply(&mut table, op).map_err(|error| convert(error, "an operation can't be applied"))?;
+            }
+        }
+        txn.commit().map_err(|error| convert_commit(error, "a batch can't be committed"))?;
+        if level == Durability::Relaxed {
+            self.unflushed.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<()> {
+        if !self.unflushed.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let database = self.shared();
+        // A durable commit takes every relaxed one before it along, and needs no operation to do so.
+        let flushed = writable(&database)
+            .and_then(|database| self.begin(database, Durability::Power))
+            .and_then(|txn| {
+                txn.commit().map_err(|error| convert_commit(error, "relaxed commits can't be made durable"))
+            });
+        if flushed.is_err() {
+            self.unflushed.store(true, Ordering::Release);
+        }
+        flushed
+    }
+
+    fn compact(&self) -> Result<()> {
+        exclusive(&mut self.alone())?
+            .compact()
+            .map_err(|error| convert(error, "the file can't be compacted"))?;
+        Ok(())
+    }
+
+    fn verify(&self) -> Result<()> {
+        let sound = exclusive(&mut self.alone())?
+            .check_integrity()
+            .map_err(|error| convert(error, "the file can't be verified"))?;
+        if sound {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Corrupt, "the file was damaged; the check has mended what it could"))
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore").finish_non_exhaustive()
+    }
+}
+
+fn writable(database: &Database) -> Result<&redb::Database> {
+    match database {
+        Database::Writable(database) => Ok(database),
+        Database::ReadOnly(_) => Err(read_only()),
+    }
+}
+
+fn exclusive(database: &mut Arc<Database>) -> Result<&mut redb::Database> {
+    match Arc::get_mut(database) {
+        Some(Database::Writable(database)) => Ok(database),
+        Some(Database::ReadOnly(_)) => Err(read_only()),
+        None => Err(Error::new(ErrorKind::Busy, "views are open, and this needs the store to itself")),
+    }
+}
+
+fn read_only() -> Error {
+    Error::new(ErrorKind::ReadOnly, "the store is open for reading alone")
+}
+
+fn judge(table: &impl ReadableTable<&'static [u8], &'static [u8]>, batch: &WriteBatch) -> Result<()> {
+    for requirement in batch.requirements() {
+        let stored = table
+            .get(requirement.key.as_ref())
+            .map_err(|error| convert(error, "a required key can't be read"))?;
+        requirement.judge(stored.as_ref().map(AccessGuard::value))?;
+    }
+    Ok(())
+}
+
+fn apply(table: &mut Table<'_, &[u8], &[u8]>, op: &Op) -> Result<(), redb::StorageError> {
+    match op {
+        Op::Put { key, value } => table.insert(key.as_ref(), value.as_ref()).map(drop),
+        Op::Delete { key } => table.remove(key.as_ref()).map(drop),
+        Op::DeleteRange { start, end } => {
+            let bounds = (as_slice(start), as_slice(end));
+            if Scan::between(bounds.0, bounds.1).is_empty() {
+                return Ok(());
+            }
+            table.retain_in::<&[u8], _>(bounds, |_, _| false)
+        }
+    }
+}
+
+fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
+    bound.as_ref().map(Bytes::as_ref)
+}

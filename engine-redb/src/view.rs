@@ -1,0 +1,92 @@
+//! A view: a read transaction's table, and the database that it reads from.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use engine_api::{Advance, Bytes, Direction, Result, Scan, Value, View, Visitor};
+use redb::{Cursor, OwnedAccessGuard, ReadOnlyTable, ReadableTable};
+
+use super::error::convert;
+use super::store::{Database, TABLE};
+
+/// Values shorter than this are copied: a copy is cheaper than a reference to the page, and doesn't keep
+/// the page and the snapshot.
+const LEND_FROM: usize = 4096;
+
+type Slice = &'static [u8];
+
+pub(crate) struct RedbView {
+    table: ReadOnlyTable<Slice, Slice>,
+    // Dropping the database ends every read of it, so the last view closes it if the store went first.
+    _database: Arc<Database>,
+}
+
+impl RedbView {
+    pub(crate) fn new(database: Arc<Database>) -> Result<Self> {
+        let txn =
+            database.begin_read().map_err(|error| convert(error, "a read transaction can't be begun"))?;
+        let table = txn.open_table(TABLE).map_err(|error| convert(error, "the table can't be opened"))?;
+        Ok(Self { table, _database: database })
+    }
+
+    fn cursor(&self, direction: Direction, from: Bound<&[u8]>) -> Result<Cursor<'_, Slice, Slice>> {
+        match direction {
+            Direction::Forward => self.table.lower_bound(from),
+            Direction::Reverse => self.table.upper_bound(from),
+        }
+        .map_err(|error| convert(error, "the first key of a scan can't be found"))
+    }
+}
+
+impl View for RedbView {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        let found = self.table.get_owned(key).map_err(|error| convert(error, "a key can't be read"))?;
+        Ok(found.map(|guard| {
+            let value = guard.value();
+            if value.len() < LEND_FROM {
+                Bytes::copy_from_slice(value)
+            } else {
+                Bytes::from_owner(Lent(guard))
+            }
+        }))
+    }
+
+    fn get_with(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let found =
+            ReadableTable::get(&self.table, key).map_err(|error| convert(error, "a key can't be read"))?;
+        Ok(found.map(|guard| read(guard.value())).is_some())
+    }
+
+    fn scan(&self, scan: Scan<'_>, visitor: &mut dyn Visitor) -> Result<()> {
+        if scan.is_empty() {
+            return Ok(());
+        }
+        let mut cursor = self.cursor(scan.direction, scan.from())?;
+        loop {
+            let entry = match scan.direction {
+                Direction::Forward => cursor.next(),
+                Direction::Reverse => cursor.prev(),
+            };
+            let entry = entry.map_err(|error| convert(error, "the next key of a scan can't be read"))?;
+            let Some((key, value)) = entry else { return Ok(()) };
+            let key = key.value();
+            if scan.is_past(key) {
+                return Ok(());
+            }
+            match scan.advance(key, visitor.visit(key, Value::ready(value.value()))?) {
+                Advance::Next => {}
+                Advance::Stop => return Ok(()),
+                Advance::Seek(target) => cursor = self.cursor(scan.direction, Bound::Included(target))?,
+            }
+        }
+    }
+}
+
+/// A value in its page.
+struct Lent(OwnedAccessGuard<Slice>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.value()
+    }
+}
