@@ -1,0 +1,28 @@
+//! The cases, group by group.
+
+mod batch;
+mod concurrency;
+mod conditional;
+mod cursor;
+mod errors;
+mod limits;
+mod open;
+mod persistence;
+mod point;
+mod scan;
+mod view;
+
+use crate::case::Case;
+
+/// Every case, in the order of the catalogue.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    let groups = [
+        &[point::CASES][..],
+        &scan::CASES,
+        &[cursor::CASES, batch::CASES, conditional::CASES, view::CASES, limits::CASES],
+        &persistence::CASES,
+        &open::CASES,
+        &[errors::CASES, concurrency::CASES],
+    ];
+    groups.concat().into_iter().flatten()
+}

@@ -1,0 +1,135 @@
+//! What a run found, and its renderings.
+
+mod json;
+mod junit;
+mod markdown;
+mod text;
+
+use engine_api::Capabilities;
+use serde::Serialize;
+
+use crate::target::Target;
+
+pub use markdown::catalogue_markdown;
+
+/// How one case ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The store does what the case pins.
+    Passed,
+    /// It doesn't.
+    Failed,
+    /// The case doesn't apply to what the store declares.
+    Ignored,
+    /// It failed, as a waiver says that it would.
+    Waived,
+}
+
+impl Outcome {
+    /// The outcome in a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Ignored => "ignored",
+            Self::Waived => "waived",
+        }
+    }
+}
+
+/// One case of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CaseReport {
+    /// The case's name.
+    pub id: String,
+    /// The part of the name before the point.
+    pub group: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What went wrong, or why it was ignored or waived.
+    pub message: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What a run found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// The target's name.
+    pub engine: String,
+    /// The version of the engine underneath.
+    pub engine_version: String,
+    /// The version of this kit.
+    pub kit_version: String,
+    /// What the store declares, as names and values.
+    pub capabilities: Vec<(String, String)>,
+    /// How many cases passed.
+    pub passed: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// How many don't apply.
+    pub ignored: usize,
+    /// How many failed as a waiver says.
+    pub waived: usize,
+    /// How long all took.
+    pub seconds: f64,
+    /// The cases, in the order of the catalogue.
+    pub cases: Vec<CaseReport>,
+}
+
+impl Report {
+    pub(crate) fn new(target: &Target, capabilities: Option<&Capabilities>) -> Self {
+        let facts = capabilities.map(Capabilities::facts).unwrap_or_default();
+        Self {
+            engine: target.name.clone(),
+            engine_version: target.engine.descriptor().version.to_string(),
+            kit_version: env!("CARGO_PKG_VERSION").to_owned(),
+            capabilities: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            passed: 0,
+            failed: 0,
+            ignored: 0,
+            waived: 0,
+            seconds: 0.0,
+            cases: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, case: CaseReport) {
+        match case.outcome {
+            Outcome::Passed => self.passed += 1,
+            Outcome::Failed => self.failed += 1,
+            Outcome::Ignored => self.ignored += 1,
+            Outcome::Waived => self.waived += 1,
+        }
+        self.seconds += case.seconds;
+        self.cases.push(case);
+    }
+
+    /// Whether nothing failed, and something ran: a run in which no case ran proves nothing.
+    pub fn is_success(&self) -> bool {
+        self.failed == 0 && self.passed > 0
+    }
+
+    /// The cases that ended in `outcome`.
+    pub fn with_outcome(&self, outcome: Outcome) -> impl Iterator<Item = &CaseReport> {
+        self.cases.iter().filter(move |case| case.outcome == outcome)
+    }
+
+    /// The groups in the order of the catalogue, each with its cases.
+    fn groups(&self) -> Vec<(&str, Vec<&CaseReport>)> {
+        let mut groups: Vec<(&str, Vec<&CaseReport>)> = Vec::new();
+        for case in &self.cases {
+            match groups.iter_mut().find(|(name, _)| *name == case.group) {
+                Some((_, cases)) => cases.push(case),
+                None => groups.push((&case.group, vec![case])),
+            }
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests;

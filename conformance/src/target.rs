@@ -1,0 +1,121 @@
+//! What is put to the test, and how.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_api::Engine;
+
+type MakeUrl = dyn Fn(&Path) -> String + Send + Sync;
+
+/// An engine, and how to name a store of it in a directory.
+#[derive(Clone)]
+pub struct Target {
+    pub(crate) engine: &'static dyn Engine,
+    pub(crate) url: Arc<MakeUrl>,
+    pub(crate) name: String,
+}
+
+impl Target {
+    /// An engine, with a function that makes the URL of a store in a directory.
+    ///
+    /// The function is called with directories that exist, are empty, and differ from case to case; an
+    /// engine across a network takes the directory's name as the name of a space of its own.
+    pub fn new(engine: &'static dyn Engine, url: impl Fn(&Path) -> String + Send + Sync + 'static) -> Self {
+        Self { engine, url: Arc::new(url), name: engine.descriptor().name.to_owned() }
+    }
+
+    /// The same under another name in reports, such as the engine's with an option.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The name in reports.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How the cases are run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) filters: Vec<String>,
+    pub(crate) waivers: Vec<(String, String)>,
+    pub(crate) timeout: Duration,
+    pub(crate) seed: u64,
+    pub(crate) scratch: Option<PathBuf>,
+    pub(crate) child_process: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            filters: Vec::new(),
+            waivers: Vec::new(),
+            timeout: Duration::from_secs(60),
+            seed: 4711,
+            scratch: None,
+            child_process: false,
+        }
+    }
+}
+
+impl Options {
+    /// Every case, a minute each, the usual seed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only the cases whose id contains `text`; called again, those of either.
+    #[must_use]
+    pub fn only(mut self, text: impl Into<String>) -> Self {
+        self.filters.push(text.into());
+        self
+    }
+
+    /// Expects a case to fail, for a reason that the report shows. Once it passes, that is a failure: the
+    /// waiver has expired.
+    #[must_use]
+    pub fn waive(mut self, id: impl Into<String>, reason: impl Into<String>) -> Self {
+        self.waivers.push((id.into(), reason.into()));
+        self
+    }
+
+    /// How long a case may run before it counts as hung, and so as failed.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// What random cases start from.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Where stores are made, in place of the system's temporary directory.
+    #[must_use]
+    pub fn scratch(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.scratch = Some(directory.into());
+        self
+    }
+
+    /// Says that this program's `main` calls [`serve_child`](crate::serve_child) first, so that cases may
+    /// start it again as a process to be killed.
+    #[must_use]
+    pub fn with_child_process(mut self) -> Self {
+        self.child_process = true;
+        self
+    }
+}
