@@ -1,1 +1,63 @@
-//! kvdag
+//! Versioned data in any ordered key-value engine.
+//!
+//! Everything of [`engine_api`] is here, with the engines that the crate's features switch on, and the
+//! datatypes [`keyvalue`], [`volume`] and [`chunks`].
+//!
+//! ```
+//! use kvdag::keyvalue::KeyValue;
+//!
+//! # fn main() -> kvdag::Result<()> {
+//! let store = kvdag::open_versioned("memory:")?;
+//! let repo = store.create_repo("atlas", None)?;
+//! let notes = KeyValue::create(&store, repo.id, "notes")?;
+//! notes.at(repo.root).put(b"colour", "red")?;
+//! store.commit_version(repo.root, "the first")?;
+//! let draft = store.new_version(repo.root, Some("draft"))?;
+//! notes.at(draft.id).put(b"colour", "blue")?;
+//! assert_eq!(notes.at(repo.root).get(b"colour")?.as_deref(), Some(b"red".as_slice()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! `redb` (on by default) links that engine; the memory engine is always there. `cli` (on by default)
+//! builds the `kvdag` command; a library that embeds kvdag leaves it out with `default-features = false`.
+
+pub use chunks;
+pub use engine_api::*;
+pub use keyvalue;
+pub use volume;
+
+// An engine registers itself only when its crate is linked, and it is linked only when it is named.
+#[cfg(feature = "redb")]
+extern crate engine_redb as _;
+
+use engine_api::version::Versioned;
+
+/// The engine that a plain path means.
+pub const DEFAULT_SCHEME: &str = "redb";
+
+/// The engines of this program; a plain path means [`DEFAULT_SCHEME`].
+///
+/// # Errors
+/// `InvalidConfig` when two of them answer to one scheme.
+pub fn registry() -> Result<Registry> {
+    Registry::linked().map(|registry| registry.with_default(DEFAULT_SCHEME))
+}
+
+/// Opens a store by URL or path, and creates it when it isn't there.
+///
+/// # Errors
+/// Those of [`Registry::open`].
+pub fn open(url: &str) -> Result<Box<dyn Store>> {
+    registry()?.open(url).map(|opened| opened.store)
+}
+
+/// Opens a store with versions by URL or path, and creates it when it isn't there.
+///
+/// # Errors
+/// Those of [`Registry::open`]; `Incompatible` when the store is there and isn't one with versions.
+pub fn open_versioned(url: &str) -> Result<Versioned<Box<dyn Store>>> {
+    let Opened { store, created } = registry()?.open(url)?;
+    if created { Versioned::create(store) } else { Versioned::open(store) }
+}

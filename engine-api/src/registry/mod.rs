@@ -136,13 +136,22 @@ impl Registry {
         engine.destroy(&config)
     }
 
+    /// Mends the store of a configuration that [`config`](Self::config) has given.
+    pub fn repair_config(&self, config: &Config) -> Result<Repaired> {
+        self.engine_of(config)?.repair(config)
+    }
+
     /// Mends the store that `url` names.
     pub fn repair(&self, url: &str) -> Result<Repaired> {
         let (engine, config) = self.resolve(url)?;
         engine.repair(&config)
     }
 
-    fn engine_of(&self, config: &Config) -> Result<&'static dyn Engine> {
+    /// The engine of a configuration.
+    ///
+    /// # Errors
+    /// `InvalidConfig` when it isn't in the registry.
+    pub fn engine_of(&self, config: &Config) -> Result<&'static dyn Engine> {
         self.engine(config.engine().schemes.first().copied().unwrap_or(config.engine().name))
     }
 

@@ -1,0 +1,10 @@
+//! TIFF and `BigTIFF` stacks: one page per z slice, one number per pixel.
+//!
+//! Pages may be stripped or tiled, and compressed by deflate, LZW or `PackBits`. A page whose photometric
+//! interpretation is `WhiteIsZero` is inverted, so that larger is brighter.
+
+mod read;
+mod write;
+
+pub(super) use read::open;
+pub(super) use write::create;

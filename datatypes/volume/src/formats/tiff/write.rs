@@ -1,0 +1,178 @@
+//! Writes TIFF stacks.
+
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chunks::DType;
+use engine_api::{Error, ErrorKind, Result};
+use tiff::TiffError;
+use tiff::encoder::colortype::{
+    ColorType, Gray8, Gray16, Gray32, Gray32Float, Gray64, Gray64Float, GrayI8, GrayI16, GrayI32, GrayI64,
+};
+use tiff::encoder::{
+    Compression, DeflateLevel, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue,
+};
+use tiff::tags::Tag;
+
+use crate::formats::info::ImageInfo;
+use crate::formats::io::{ImageWriter, Progress};
+use crate::formats::partial_file::PartialFile;
+
+/// Images over this size are written as `BigTIFF`: offsets of TIFF have 32 bits, and the directories of many
+/// pages need room too.
+const MOST_STANDARD_BYTES: u64 = 3 << 30;
+
+enum Encoder {
+    Standard(TiffEncoder<SharedFile, TiffKindStandard>),
+    Big(TiffEncoder<SharedFile, TiffKindBig>),
+}
+
+struct TiffWriter {
+    encoder: Encoder,
+    file: Arc<Mutex<PartialFile>>,
+    info: ImageInfo,
+    progress: Progress,
+    width: u32,
+    height: u32,
+    /// Written to the first page.
+    description: Option<String>,
+}
+
+/// Creates a stack of (z, y, x); a `bool` is written as `u8`.
+pub(in crate::formats) fn create(
+    path: &Path,
+    info: &ImageInfo,
+    deflate: bool,
+) -> Result<Box<dyn ImageWriter>> {
+    let &[_, height, width] = info.shape() else {
+        return Err(Error::new(ErrorKind::Unsupported, "a TIFF stack has three axes: z, y, x")
+            .with("shape", format_args!("{:?}", info.shape())));
+    };
+    let (Ok(width), Ok(height)) = (u32::try_from(width), u32::try_from(height)) else {
+        return Err(Error::new(ErrorKind::TooLarge, "a TIFF page has no room for the image")
+            .with("width", width)
+            .with("height", height));
+    };
+    let progress = Progress::new(info)?;
+    let file = Arc::new(Mutex::new(PartialFile::create(path)?));
+    let shared = SharedFile(Arc::clone(&file));
+    let compression =
+        if deflate { Compression::Deflate(DeflateLevel::Balanced) } else { Compression::Uncompressed };
+    let encoder = if info.total_bytes() > MOST_STANDARD_BYTES {
+        Encoder::Big(TiffEncoder::new_big(shared).map_err(failed)?.with_compression(compression))
+    } else {
+        Encoder::Standard(TiffEncoder::new(shared).map_err(failed)?.with_compression(compression))
+    };
+    let description = info.metadata.get("tiff").and_then(|fields| fields.get("description")?.as_str());
+    // The tag holds ASCII and nothing else.
+    let description = description.filter(|text| text.is_ascii() && !text.contains('\0')).map(str::to_owned);
+    Ok(Box::new(TiffWriter { encoder, file, info: info.clone(), progress, width, height, description }))
+}
+
+impl ImageWriter for TiffWriter {
+    fn info(&self) -> &ImageInfo {
+        &self.info
+    }
+
+    fn write_slab(&mut self, data: &[u8]) -> Result<()> {
+        self.progress.to_write(data.len())?;
+        for page in data.chunks_exact(self.progress.slice_bytes()) {
+            let size = (self.width, self.height);
+            let description = self.description.take();
+            let dtype = self.info.dtype();
+            match &mut self.encoder {
+                Encoder::Standard(encoder) => write_page(encoder, size, dtype, page, description.as_deref()),
+                Encoder::Big(encoder) => write_page(encoder, size, dtype, page, description.as_deref()),
+            }
+            .map_err(failed)?;
+            self.progress.advance(1);
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.progress.check_complete()?;
+        let Self { encoder, file, .. } = *self;
+        // The encoder has the other handle of the file.
+        drop(encoder);
+        Arc::into_inner(file)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the file is still in use"))?
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .commit()
+    }
+}
+
+fn write_page<K: TiffKind>(
+    encoder: &mut TiffEncoder<SharedFile, K>,
+    size: (u32, u32),
+    dtype: DType,
+    page: &[u8],
+    description: Option<&str>,
+) -> tiff::TiffResult<()> {
+    macro_rules! typed {
+        ($color:ty, $number:ty) => {{
+            let (elements, _) = page.as_chunks();
+            let numbers: Vec<_> = elements.iter().map(|bytes| <$number>::from_le_bytes(*bytes)).collect();
+            write_numbers::<$color, K>(encoder, size, &numbers, description)
+        }};
+    }
+    match dtype {
+        DType::U8 | DType::Bool => write_numbers::<Gray8, K>(encoder, size, page, description),
+        DType::U16 => typed!(Gray16, u16),
+        DType::U32 => typed!(Gray32, u32),
+        DType::U64 => typed!(Gray64, u64),
+        DType::I8 => typed!(GrayI8, i8),
+        DType::I16 => typed!(GrayI16, i16),
+        DType::I32 => typed!(GrayI32, i32),
+        DType::I64 => typed!(GrayI64, i64),
+        DType::F32 => typed!(Gray32Float, f32),
+        DType::F64 => typed!(Gray64Float, f64),
+    }
+}
+
+fn write_numbers<C: ColorType, K: TiffKind>(
+    encoder: &mut TiffEncoder<SharedFile, K>,
+    (width, height): (u32, u32),
+    numbers: &[C::Inner],
+    description: Option<&str>,
+) -> tiff::TiffResult<()>
+where
+    [C::Inner]: TiffValue,
+{
+    let mut image = encoder.new_image::<C>(width, height)?;
+    if let Some(text) = description {
+        image.encoder().write_tag(Tag::ImageDescription, text)?;
+    }
+    image.write_data(numbers)
+}
+
+fn failed(error: TiffError) -> Error {
+    match error {
+        TiffError::IoError(io) => PartialFile::write_failed(io),
+        TiffError::LimitsExceeded | TiffError::IntSizeError => {
+            Error::new(ErrorKind::TooLarge, "the TIFF has no room for the image").caused_by(error)
+        }
+        _ => Error::new(ErrorKind::Internal, "the TIFF can't be written").caused_by(error),
+    }
+}
+
+/// The encoder keeps its file to itself; this handle leaves the writer one to complete it with.
+struct SharedFile(Arc<Mutex<PartialFile>>);
+
+impl Write for SharedFile {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+impl Seek for SharedFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).seek(to)
+    }
+}

@@ -1,0 +1,117 @@
+//! `kvdag diff`.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use engine_api::version::{Instance, Resolved};
+use engine_api::{KeyRange, Result, key::TKey};
+use serde::Serialize;
+
+use super::keys::text;
+use super::output::Output;
+use super::store;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The store.
+    store: String,
+    /// The version to compare from.
+    before: String,
+    /// The version to compare to.
+    after: String,
+    /// Only this collection or volume.
+    #[arg(long = "in", value_name = "NAME")]
+    name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Change {
+    Added,
+    Removed,
+    Changed,
+    Conflict,
+}
+
+impl Change {
+    fn of(before: &Resolved, after: &Resolved) -> Self {
+        match (before, after) {
+            (Resolved::Conflict { .. }, _) | (_, Resolved::Conflict { .. }) => Self::Conflict,
+            (Resolved::Found { .. }, Resolved::Found { .. }) => Self::Changed,
+            (Resolved::Found { .. }, _) => Self::Removed,
+            _ => Self::Added,
+        }
+    }
+
+    const fn letter(self) -> char {
+        match self {
+            Self::Added => 'A',
+            Self::Removed => 'D',
+            Self::Changed => 'M',
+            Self::Conflict => 'C',
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    key: String,
+    change: Change,
+}
+
+#[derive(Debug, Serialize)]
+struct Differences {
+    before: String,
+    after: String,
+    differences: Vec<Line>,
+}
+
+impl fmt::Display for Differences {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.differences {
+            writeln!(f, "{} {} {}", line.change.letter(), line.name, line.key)?;
+        }
+        let short = |version: &str| version[..12.min(version.len())].to_owned();
+        let count = self.differences.len();
+        writeln!(f, "{count} keys differ between {} and {}", short(&self.before), short(&self.after))
+    }
+}
+
+pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    let store = store::open_to_read(&args.store)?;
+    let (before, after) = (store.find(&args.before)?, store.find(&args.after)?);
+    let instances = match &args.name {
+        Some(name) => vec![store.instance(name)?],
+        None => store
+            .dag()?
+            .instances()
+            .filter(|instance| instance.repo == before.repo && instance.versioned)
+            .cloned()
+            .collect(),
+    };
+    let mut differences = Vec::new();
+    for instance in instances {
+        store.diff(instance.id, (before.id, after.id), &KeyRange::ALL, &mut |found| {
+            differences.push(Line {
+                name: instance.name.clone(),
+                key: key_text(&instance, &found.tkey)?,
+                change: Change::of(&found.before, &found.after),
+            });
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    output.print(&Differences {
+        before: before.uuid.simple().to_string(),
+        after: after.uuid.simple().to_string(),
+        differences,
+    })
+}
+
+/// A key as its datatype shows it: a chunk's coordinates, or the bytes behind the class.
+fn key_text(instance: &Instance, tkey: &TKey) -> Result<String> {
+    if instance.datatype == volume::DATATYPE {
+        return Ok(format!("chunk {}", volume::coords_of(tkey)?));
+    }
+    Ok(text(tkey.class_bytes()?).0)
+}

@@ -1,0 +1,147 @@
+//! `kvdag import`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use chunks::{ChunkStore, Codec, DType, stored_chunks};
+use engine_api::{Error, ErrorKind, Result};
+use serde::Serialize;
+use volume::{ImageReader, ImportOptions, RawSpec, Volume, import_image, open_image, write_image};
+
+use super::interrupt::Careful;
+use super::output::{self, Output};
+use super::store::{self, AnyStore};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The store; it is made when it isn't there.
+    store: String,
+    /// The image: .nii, .nii.gz, .tif, .npy, or .raw with --shape and --dtype.
+    file: PathBuf,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// The volume's name; the file's unless given.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The version to import to; the newest on the main branch unless given.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) at: Option<String>,
+    /// Write into a volume that is there, the image's first element at these coordinates, slowest axis first.
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', allow_negative_numbers = true)]
+    pub(crate) offset: Option<Vec<i64>>,
+    /// The shape of chunks, slowest axis first.
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', conflicts_with = "offset")]
+    pub(crate) chunk: Option<Vec<u64>>,
+    /// How chunks are compressed: none, lz4, zstd:1 to zstd:22, each with or without +shuffle.
+    #[arg(long, conflicts_with = "offset")]
+    pub(crate) codec: Option<String>,
+    /// The shape of a raw file, slowest axis first.
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', requires = "dtype")]
+    pub(crate) shape: Option<Vec<u64>>,
+    /// The type of a raw file's elements, little-endian: u8 to u64, i8 to i64, f32, f64, bool.
+    #[arg(long, requires = "shape")]
+    pub(crate) dtype: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Imported {
+    volume: String,
+    version: String,
+    shape: Vec<u64>,
+    dtype: String,
+    bytes: u64,
+    chunks_stored: usize,
+    /// Where a part was written, `z0:z1,y0:y1,x0:x1`; the whole volume otherwise.
+    region: String,
+}
+
+impl fmt::Display for Imported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "imported {} {} {} into {} at {} ({} chunks stored)",
+            self.region,
+            self.dtype,
+            output::bytes(self.bytes),
+            self.volume,
+            &self.version[..12.min(self.version.len())],
+            self.chunks_stored,
+        )
+    }
+}
+
+pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    let mut reader = open(&args.file, &args.options)?;
+    let name = match &args.options.name {
+        Some(name) => name.clone(),
+        None => name_of(&args.file)?,
+    };
+    let store = store::open_or_create(&args.store)?;
+    output.print(&import(&store, &mut *reader, &name, &args.options, output)?)
+}
+
+/// Opens the image before anything else is touched, so that a bad file changes nothing.
+pub(crate) fn open(file: &Path, options: &Options) -> Result<Box<dyn ImageReader>> {
+    let raw = match (&options.shape, &options.dtype) {
+        (Some(shape), Some(dtype)) => Some(RawSpec { shape: shape.clone(), dtype: dtype.parse::<DType>()? }),
+        _ => None,
+    };
+    open_image(file, raw.as_ref())
+}
+
+pub(crate) fn import(
+    store: &AnyStore,
+    reader: &mut dyn ImageReader,
+    name: &str,
+    options: &Options,
+    output: Output,
+) -> Result<Imported> {
+    let version = store::version(store, options.at.as_deref())?;
+    let bytes = reader.info().total_bytes();
+    let bar = output.progress(reader.info().slices(), "importing");
+    let careful = Careful::begin();
+    let mut watch = |slices| {
+        bar.set_position(slices);
+        careful.check()
+    };
+    let (volume, region) = match &options.offset {
+        Some(offset) => {
+            let volume = Volume::open(store, name)?;
+            let region = write_image(&volume.at(version.id), reader, offset, &mut watch)?;
+            (volume, region)
+        }
+        None => {
+            let codec = options.codec.as_deref().map(str::parse::<Codec>).transpose()?.unwrap_or_default();
+            let how = ImportOptions { chunk_shape: options.chunk.clone(), codec };
+            let volume = import_image(store, (version.repo, version.id), name, reader, &how, &mut watch)?;
+            let region = volume.properties().grid.bounds();
+            (volume, region)
+        }
+    };
+    bar.finish_and_clear();
+    let at = volume.at(version.id);
+    Ok(Imported {
+        volume: name.to_owned(),
+        version: version.uuid.simple().to_string(),
+        shape: at.grid().shape().to_vec(),
+        dtype: at.grid().dtype().to_string(),
+        bytes,
+        chunks_stored: stored_chunks(&at)?.len(),
+        region: region.to_string(),
+    })
+}
+
+/// `mni152.nii.gz` is called `mni152`.
+fn name_of(file: &Path) -> Result<String> {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let stem = name.split('.').next().unwrap_or_default();
+    if stem.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidArgument, "the file's name makes no volume's; give --name")
+            .with("file", file.display()));
+    }
+    Ok(stem.replace(char::is_whitespace, "-"))
+}

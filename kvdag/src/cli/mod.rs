@@ -1,0 +1,163 @@
+//! The command line: one module per command, each with its arguments, its work, and its answer.
+
+mod branch;
+mod check;
+mod commit;
+mod conformance;
+mod demo;
+mod diff;
+mod engines;
+mod export;
+mod fill;
+mod import;
+mod info;
+mod init;
+mod interrupt;
+mod keys;
+mod log;
+mod new;
+mod output;
+mod repair;
+mod scan;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use engine_api::Result;
+
+use output::{Format, Output};
+
+const AFTER_HELP: &str = "\
+A STORE is a URL such as redb:///data/brain.redb?cache=256MiB or memory:, or a plain path, which is a redb file.
+`kvdag engines` lists the engines and their options.
+
+A VERSION is a branch, meaning its newest version, or the first digits (four at least) of a version's UUID;
+~N behind it goes back N versions. Where a store has several repos, write REPO:VERSION.
+
+Exit codes: 0 done; 1 failed; 2 an argument or URL makes no sense; 3 something isn't there; 4 refused: it
+conflicts, exists already, or is read-only; 5 the store or a file is damaged or of an unknown format; 6 the
+store is in use; 130 interrupted.";
+
+/// Versioned data in any ordered key-value engine.
+#[derive(Debug, Parser)]
+#[command(name = "kvdag", version, after_help = AFTER_HELP, max_term_width = 110)]
+struct Cli {
+    /// How answers and errors are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Show no progress bars.
+    #[arg(long, global = true)]
+    silent: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole story on a head MRI: import, commit, branch, change, compare, and leave a picture.
+    Demo(demo::Args),
+    /// Make a store with an empty repo.
+    Init(init::Args),
+    /// Say what a store holds.
+    Info(info::Args),
+    /// Import an image volume: NIfTI, TIFF stack, NumPy or raw.
+    Import(import::Args),
+    /// Export a volume, or a part of one, at any version.
+    Export(export::Args),
+    /// Set a region of a volume to one value.
+    Fill(fill::Args),
+    /// Print the value of a key.
+    Get(keys::GetArgs),
+    /// Store a value under a key.
+    Put(keys::PutArgs),
+    /// Delete a key.
+    Delete(keys::DeleteArgs),
+    /// List keys and values.
+    Scan(scan::Args),
+    /// Draw the history: versions, branches and notes, newest first.
+    Log(log::Args),
+    /// Commit a version, which closes it for writing for ever.
+    Commit(commit::Args),
+    /// Start a new version on the branch of a committed one.
+    New(new::Args),
+    /// List branches, or start one from a committed version.
+    Branch(branch::Args),
+    /// List the keys that differ between two versions.
+    Diff(diff::Args),
+    /// Read everything and compare checksums and structure.
+    Check(check::Args),
+    /// Mend a store that was left damaged, as far as its engine can.
+    Repair(repair::Args),
+    /// List the engines: schemes, capabilities, limits and options.
+    Engines(engines::Args),
+    /// Run the conformance kit on engines.
+    Conformance(conformance::Args),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+pub(crate) fn main() -> ExitCode {
+    if let Some(code) = conformance::serve_child() {
+        return code;
+    }
+    let cli = Cli::parse();
+    let output = Output { format: cli.format, silent: cli.silent };
+    interrupt::listen();
+    match run(cli.command, output) {
+        Ok(code) => code,
+        Err(_) if interrupt::requested() => {
+            eprintln!("interrupted; nothing was left half done");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(error) => {
+            output::report(&error, output.format);
+            ExitCode::from(output::exit_code(&error))
+        }
+    }
+}
+
+fn run(command: Command, output: Output) -> Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(&args, output),
+        Command::Init(args) => init::run(&args, output),
+        Command::Info(args) => info::run(&args, output),
+        Command::Import(args) => import::run(&args, output),
+        Command::Export(args) => export::run(&args, output),
+        Command::Fill(args) => fill::run(&args, output),
+        Command::Get(args) => keys::get(&args, output),
+        Command::Put(args) => keys::put(&args, output),
+        Command::Delete(args) => keys::delete(&args, output),
+        Command::Scan(args) => scan::run(&args, output),
+        Command::Log(args) => log::run(&args, output),
+        Command::Commit(args) => commit::run(&args, output),
+        Command::New(args) => new::run(&args, output),
+        Command::Branch(args) => branch::run(&args, output),
+        Command::Diff(args) => diff::run(&args, output),
+        Command::Check(args) => return check::run(&args, output),
+        Command::Repair(args) => repair::run(&args, output),
+        Command::Engines(args) => engines::run(&args, output),
+        Command::Conformance(args) => return conformance::run(&args, output),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "kvdag", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

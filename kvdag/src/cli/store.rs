@@ -1,0 +1,80 @@
+//! Opening stores for commands.
+
+use engine_api::key::VersionId;
+use engine_api::version::{Version, Versioned};
+use engine_api::{ErrorKind, OpenMode, Opened, Result, Store};
+
+/// A store as commands use it.
+pub(crate) type AnyStore = Versioned<Box<dyn Store>>;
+
+/// Opens a store that must be there, to read it.
+pub(crate) fn open_to_read(url: &str) -> Result<AnyStore> {
+    Versioned::open(open_engine(url)?)
+}
+
+/// Opens the engine's store, which must be there, to read it.
+pub(crate) fn open_engine(url: &str) -> Result<Box<dyn Store>> {
+    let registry = kvdag::registry()?;
+    let config = registry.config(url)?;
+    let read_only = config.clone().with_default_mode(OpenMode::ReadOnly);
+    match registry.open_config(&read_only) {
+        Ok(opened) => Ok(opened.store),
+        // A store that wasn't closed is mended as it is opened, which takes more than reading.
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {
+            registry.open_config(&config.with_default_mode(OpenMode::Existing)).map(|opened| opened.store)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a store that must be there, to change it.
+pub(crate) fn open_to_write(url: &str) -> Result<AnyStore> {
+    let registry = kvdag::registry()?;
+    let config = registry.config(url)?.with_default_mode(OpenMode::Existing);
+    Versioned::open(registry.open_config(&config)?.store)
+}
+
+/// Makes a store that must not be there.
+pub(crate) fn create(url: &str) -> Result<AnyStore> {
+    let registry = kvdag::registry()?;
+    let config = registry.config(url)?.with_default_mode(OpenMode::New);
+    let Opened { store, .. } = registry.open_config(&config)?;
+    Versioned::create(store)
+}
+
+/// Opens a store, or makes it with a repo where there is none.
+pub(crate) fn open_or_create(url: &str) -> Result<AnyStore> {
+    match open_to_write(url) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let store = create(url)?;
+            super::init::set_up(&store, super::init::DEFAULT_REPO, None)?;
+            Ok(store)
+        }
+        outcome => outcome,
+    }
+}
+
+/// The version that a command line names: the newest on `main` when it names none.
+pub(crate) fn version(store: &AnyStore, spec: Option<&str>) -> Result<Version> {
+    match spec {
+        Some(spec) => store.find(spec),
+        None => {
+            let repo = store.only_repo()?;
+            let dag = store.dag()?;
+            let root_branch = &dag.version(repo.root)?.branch;
+            store.find(root_branch)
+        }
+    }
+}
+
+/// The number of the version that a command line names.
+pub(crate) fn version_id(store: &AnyStore, spec: Option<&str>) -> Result<VersionId> {
+    version(store, spec).map(|version| version.id)
+}
+
+/// The first digits of a UUID: enough to tell versions apart, and what `log` shows.
+pub(crate) fn short(uuid: &engine_api::Uuid) -> String {
+    let mut digits = uuid.simple().to_string();
+    digits.truncate(12);
+    digits
+}
