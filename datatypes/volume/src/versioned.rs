@@ -252,16 +252,27 @@ impl<S: Store> ChunkStore for VolumeAt<'_, S> {
 
     fn exclusively(&self, work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let set = |owner| {
-            let mut exclusive = self.exclusive.lock().unwrap_or_else(PoisonError::into_inner);
-            *exclusive = Exclusive { owner, read: HashMap::new() };
-        };
-        let outcome = repeat(&mut || {
-            set(Some(thread::current().id()));
+        let taken = Turn(&self.exclusive);
+        repeat(&mut || {
+            taken.note(Some(thread::current().id()));
             work()
-        });
-        set(None);
-        outcome
+        })
+    }
+}
+
+/// A turn that ends however the work ends.
+struct Turn<'a>(&'a Mutex<Exclusive>);
+
+impl Turn<'_> {
+    fn note(&self, owner: Option<ThreadId>) {
+        let mut exclusive = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *exclusive = Exclusive { owner, read: HashMap::new() };
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.note(None);
     }
 }
 

@@ -33,7 +33,7 @@ fn a_compressed_nifti_reads_as_nibabel_reads_it() {
     let fields = &info.metadata["nifti"];
     assert_eq!(fields["srow_y"], json!([0.0, 1.0, 0.0, -134.0]));
     assert_eq!(fields["sform_code"], 2);
-    assert_eq!((&fields["scl_slope"], &fields["scl_inter"]), (&json!(SLOPE), &json!(0.0)));
+    assert_eq!((&fields["scl_slope"], &fields["scl_inter"]), (&json!(1.0), &json!(0.0)));
 }
 
 #[test]

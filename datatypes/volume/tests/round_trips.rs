@@ -79,12 +79,13 @@ fn formats_without_a_fixed_number_of_axes_keep_it() {
 fn spacings_and_units_survive_nifti() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.nii.gz");
-    let axis = |name: &str, spacing: f64, unit: &str| ImageAxis {
+    let scaled = |name: &str, spacing: f64, unit: &str| ImageAxis {
         name: name.to_owned(),
         spacing: Some(spacing),
         unit: Some(unit.to_owned()),
     };
-    let axes = vec![axis("t", 2.5, "s"), axis("z", 3.0, "mm"), axis("y", 0.5, "mm"), axis("x", 0.25, "mm")];
+    let axes =
+        vec![scaled("t", 2.5, "s"), scaled("z", 3.0, "mm"), scaled("y", 0.5, "mm"), scaled("x", 0.25, "mm")];
     let info = ImageInfo::new(&[2, 3, 4, 5], DType::I16).unwrap().with_axes(axes).unwrap();
     write_file(&path, &info, &sample(&info), CreateOptions::default()).unwrap();
     let (back, _) = read_file(&path).unwrap();
