@@ -4,6 +4,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::thread;
 
 use engine_api::{Config, Engine, Error, ErrorKind, OpenMode, Opened, Result, StoreExt};
 use engine_redb::REDB;
@@ -45,6 +47,36 @@ fn created_is_reported_and_modes_are_kept() {
     }
     let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["store.redb"], "nothing else is left in the folder");
+}
+
+#[test]
+fn of_many_that_create_a_store_at_once_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for (round, mode) in [OpenMode::New, OpenMode::Create].into_iter().cycle().take(20).enumerate() {
+        let path = folder.path().join(round.to_string());
+        let start = Barrier::new(4);
+        let opened = thread::scope(|scope| {
+            let openers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        open(&path, mode)
+                    })
+                })
+                .collect();
+            openers.into_iter().map(|opener| opener.join().unwrap()).collect::<Vec<_>>()
+        });
+        let created = opened.iter().flatten().filter(|opened| opened.created).count();
+        let refused = opened.iter().filter_map(|opened| opened.as_ref().err()).map(Error::kind);
+        assert_eq!(created, 1, "{opened:?}");
+        for kind in refused {
+            assert!(matches!(kind, ErrorKind::Locked | ErrorKind::AlreadyExists), "{kind}");
+            assert!(mode == OpenMode::New || kind == ErrorKind::Locked, "{kind}");
+        }
+        drop(opened);
+        assert_eq!(open(&path, OpenMode::Existing).unwrap().store.prefix("").unwrap(), []);
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 20, "nothing else is left in the folder");
 }
 
 #[test]
