@@ -240,6 +240,15 @@ fn a_tiff_that_claims_more_than_it_has_is_refused() {
 }
 
 #[test]
+fn a_tiff_that_lists_more_values_than_it_has_bytes_is_corrupt() {
+    let file = written("a.tif", DType::U16);
+    for count in [7_340_033u32, u32::MAX, 1000] {
+        let file = patched(file.clone(), tag_value(&file, 273) - 4, &count.to_le_bytes());
+        assert_eq!(failure_kind("a.tif", &file), ErrorKind::Corrupt);
+    }
+}
+
+#[test]
 fn a_tiff_whose_directories_go_in_circles_is_corrupt() {
     let file = written("a.tif", DType::U8);
     let directory = usize::try_from(u32::from_le_bytes(file[4..8].try_into().unwrap())).unwrap();

@@ -3,6 +3,7 @@
 //! Pages may be stripped or tiled, and compressed by deflate, LZW or `PackBits`. A page whose photometric
 //! interpretation is `WhiteIsZero` is inverted, so that larger is brighter.
 
+mod directory;
 mod read;
 mod write;
 

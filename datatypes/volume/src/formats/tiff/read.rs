@@ -11,6 +11,7 @@ use tiff::decoder::{Decoder, DecodingSampleType, Limits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
+use super::directory;
 use crate::formats::detect::open_file;
 use crate::formats::info::ImageInfo;
 use crate::formats::io::{ImageReader, Progress};
@@ -19,7 +20,7 @@ use crate::formats::linear::{check_plausible, read_failed};
 /// More than any of the compressions reaches: LZW's longest code stands for 3.8 KiB in 12 bits.
 const MOST_RATIO: u64 = 4096;
 
-/// The largest page, and the largest strip or tile of it as stored.
+/// The largest page.
 const MOST_PAGE_BYTES: u64 = 4 << 30;
 
 struct TiffReader {
@@ -31,17 +32,12 @@ struct TiffReader {
 
 /// Opens a stack. The directories of all pages are read, and must agree in size and type.
 pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
-    let (file, length) = open_file(path)?;
-    let most = length.saturating_mul(MOST_RATIO).min(MOST_PAGE_BYTES);
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = usize::try_from(most).unwrap_or(usize::MAX);
-    limits.intermediate_buffer_size = limits.decoding_buffer_size;
-    // Strip tables and descriptions are no longer than the file that they are in.
-    limits.ifd_value_size = usize::try_from(length.min(64 << 20)).unwrap_or(limits.ifd_value_size);
-    let mut decoder = Decoder::new(file).map_err(failed)?.with_limits(limits);
+    let (mut file, length) = open_file(path)?;
+    directory::check_first(&mut file, length)?;
+    let mut decoder = Decoder::new(file).map_err(failed)?.with_limits(limits_for(length));
 
     let first = Page::of(&mut decoder)?;
-    first.check_size(most)?;
+    first.check_size(length)?;
     // A description that can't be read is no reason to refuse the image.
     let description = decoder.get_tag_ascii_string(Tag::ImageDescription).ok();
     let mut pages = 1;
@@ -65,6 +61,16 @@ pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
     }
     let progress = Progress::new(&info)?;
     Ok(Box::new(TiffReader { decoder, info, progress, next_page: 0 }))
+}
+
+/// Limits that no honest file of this length comes near: pages go to the caller's buffer, so what the decoder
+/// takes for itself are lists of values, 32 bytes for a value of one or more in the file, and one compressed
+/// strip or tile at a time.
+fn limits_for(length: u64) -> Limits {
+    let mut limits = Limits::default();
+    limits.decoding_buffer_size = usize::try_from(length.saturating_mul(32)).unwrap_or(usize::MAX);
+    limits.intermediate_buffer_size = usize::try_from(length).unwrap_or(usize::MAX);
+    limits
 }
 
 impl ImageReader for TiffReader {
@@ -130,14 +136,14 @@ impl Page {
         Ok(Self { width, height, dtype })
     }
 
-    fn check_size(&self, most: u64) -> Result<()> {
+    fn check_size(&self, length: u64) -> Result<()> {
         let page = ImageInfo::new(&[1, self.height.into(), self.width.into()], self.dtype)?;
         if page.total_bytes() > MOST_PAGE_BYTES {
             return Err(Error::new(ErrorKind::TooLarge, "a page is too large")
                 .with("page", self)
                 .with("limit", MOST_PAGE_BYTES));
         }
-        check_plausible(&page, most)
+        check_plausible(&page, length.saturating_mul(MOST_RATIO))
     }
 }
 
