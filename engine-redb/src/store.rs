@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use engine_api::{
@@ -61,14 +61,15 @@ pub(crate) struct RedbStore {
     // writing and finds out whether there are any.
     database: RwLock<Arc<Database>>,
     settings: Settings,
-    // Whether a relaxed commit has returned since the last flush.
-    unflushed: AtomicBool,
+    // How many relaxed commits have returned, and how many of them a flush has made durable.
+    relaxed: AtomicU64,
+    flushed: AtomicU64,
 }
 
 impl RedbStore {
     pub(crate) fn new(database: Database, settings: Settings) -> Self {
         let database = RwLock::new(Arc::new(database));
-        Self { database, settings, unflushed: AtomicBool::new(false) }
+        Self { database, settings, relaxed: AtomicU64::new(0), flushed: AtomicU64::new(0) }
     }
 
     fn shared(&self) -> RwLockReadGuard<'_, Arc<Database>> {
@@ -124,26 +125,23 @@ impl Store for RedbStore {
         }
         txn.commit().map_err(|error| convert_commit(error, "a batch can't be committed"))?;
         if level == Durability::Relaxed {
-            self.unflushed.store(true, Ordering::Release);
+            self.relaxed.fetch_add(1, Ordering::Release);
         }
         Ok(())
     }
 
     fn flush(&self) -> Result<()> {
-        if !self.unflushed.swap(false, Ordering::AcqRel) {
+        // Counts rather than a flag: a flush that finds another under way mustn't return before it.
+        let relaxed = self.relaxed.load(Ordering::Acquire);
+        if self.flushed.load(Ordering::Acquire) == relaxed {
             return Ok(());
         }
         let database = self.shared();
         // A durable commit takes every relaxed one before it along, and needs no operation to do so.
-        let flushed = writable(&database)
-            .and_then(|database| self.begin(database, Durability::Power))
-            .and_then(|txn| {
-                txn.commit().map_err(|error| convert_commit(error, "relaxed commits can't be made durable"))
-            });
-        if flushed.is_err() {
-            self.unflushed.store(true, Ordering::Release);
-        }
-        flushed
+        let txn = self.begin(writable(&database)?, Durability::Power)?;
+        txn.commit().map_err(|error| convert_commit(error, "relaxed commits can't be made durable"))?;
+        self.flushed.fetch_max(relaxed, Ordering::Release);
+        Ok(())
     }
 
     fn compact(&self) -> Result<()> {
