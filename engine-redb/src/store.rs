@@ -133,7 +133,7 @@ impl Store for RedbStore {
     fn flush(&self) -> Result<()> {
         // Counts rather than a flag: a flush that finds another under way mustn't return before it.
         let relaxed = self.relaxed.load(Ordering::Acquire);
-        if self.flushed.load(Ordering::Acquire) == relaxed {
+        if self.flushed.load(Ordering::Acquire) >= relaxed {
             return Ok(());
         }
         let database = self.shared();
