@@ -9,6 +9,7 @@ mod groups;
 mod harness;
 mod model;
 mod need;
+mod oracle;
 mod report;
 mod rng;
 mod runner;

@@ -10,6 +10,7 @@ mod open;
 mod persistence;
 mod point;
 mod scan;
+mod versioned;
 mod view;
 
 use crate::case::Case;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         &persistence::CASES,
         &open::CASES,
         &[errors::CASES, concurrency::CASES],
+        &versioned::CASES,
     ];
     groups.concat().into_iter().flatten()
 }

@@ -1,0 +1,159 @@
+//! Histories for the cases: a DAG given as a table, with what is written at each node.
+
+use bytes::Bytes;
+use engine_api::key::{DataContext, InstanceId, TKey, VersionId};
+use engine_api::version::{MergePolicy, NewInstance, OrderedKeyValue as _, Resolved, Versioned};
+use engine_api::{Capabilities, Durability, Result, Store, View, WriteBatch};
+
+use crate::case::{Verdict, check_eq};
+use crate::checks::check_refused;
+use crate::context::{Context, Place};
+
+/// A put of a value, or (`None`) a delete, of a key.
+pub(super) type Edit<'a> = (&'a str, Option<&'a str>);
+
+/// One node: the numbers of its parents, and what is written at it.
+pub(super) type Node<'a> = (&'a [usize], &'a [Edit<'a>]);
+
+/// Commits everything relaxed: histories are built of many small commits, and none of them must survive.
+#[derive(Debug)]
+pub(super) struct Unsynced(pub(super) Box<dyn Store>);
+
+impl Store for Unsynced {
+    fn capabilities(&self) -> &Capabilities {
+        self.0.capabilities()
+    }
+
+    fn view(&self) -> Result<Box<dyn View>> {
+        self.0.view()
+    }
+
+    fn commit(&self, batch: &WriteBatch, _: Durability) -> Result<()> {
+        self.0.commit(batch, Durability::Relaxed)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A store with versions and one instance in it. Nodes are numbered from 1, which is the root.
+#[derive(Debug)]
+pub(super) struct Lab<S = Unsynced> {
+    pub(super) store: Versioned<S>,
+    pub(super) instance: InstanceId,
+    nodes: Vec<VersionId>,
+}
+
+impl Lab {
+    /// A root and nothing else.
+    pub(super) fn new(ctx: &Context) -> Verdict<Self> {
+        Self::over(Unsynced(ctx.open()?))
+    }
+
+    pub(super) fn at_place(place: &Place) -> Verdict<Self> {
+        Self::over(Unsynced(place.open()?))
+    }
+
+    pub(super) fn with_policy(self, policy: MergePolicy) -> Self {
+        Self { store: self.store.with_policy(policy), ..self }
+    }
+
+    /// The history of a table, whose first node is the root.
+    pub(super) fn of(ctx: &Context, nodes: &[Node<'_>]) -> Verdict<Self> {
+        let mut lab = Self::new(ctx)?;
+        for (number, (parents, edits)) in (1..).zip(nodes) {
+            if number > 1 {
+                lab.add(parents)?;
+            }
+            lab.edit(number, edits)?;
+        }
+        Ok(lab)
+    }
+}
+
+impl<S: Store> Lab<S> {
+    pub(super) fn over(store: S) -> Verdict<Self> {
+        let store = Versioned::create(store)?;
+        let repo = store.create_repo("lab", None)?;
+        let instance = store.create_instance(repo.id, &NewInstance::new("notes", "keyvalue"))?.id;
+        Ok(Self { store, instance, nodes: vec![repo.root] })
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The version of a node.
+    pub(super) fn version(&self, node: usize) -> VersionId {
+        self.nodes[node - 1]
+    }
+
+    /// The lab's instance at a node.
+    pub(super) fn at(&self, node: usize) -> DataContext {
+        DataContext::versioned(self.instance, self.version(node))
+    }
+
+    pub(super) fn commit(&self, node: usize) -> Verdict {
+        let version = self.version(node);
+        if self.store.dag()?.version(version)?.committed.is_none() {
+            self.store.commit_version(version, "")?;
+        }
+        Ok(())
+    }
+
+    /// Commits the parents and makes a node from them; answers its number.
+    pub(super) fn add(&mut self, parents: &[usize]) -> Verdict<usize> {
+        for parent in parents {
+            self.commit(*parent)?;
+        }
+        let versions: Vec<_> = parents.iter().map(|parent| self.version(*parent)).collect();
+        let branch = format!("node-{}", self.nodes.len() + 1);
+        let made = match versions[..] {
+            [parent] => self.store.new_version(parent, Some(&branch))?,
+            _ => self.store.merge(&versions, Some(&branch))?,
+        };
+        self.nodes.push(made.id);
+        Ok(self.nodes.len())
+    }
+
+    pub(super) fn edit(&self, node: usize, edits: &[Edit<'_>]) -> Verdict {
+        for (key, value) in edits {
+            let (at, key) = (self.at(node), tkey(key));
+            match value {
+                Some(value) => self.store.put(&at, &key, Bytes::copy_from_slice(value.as_bytes()))?,
+                None => self.store.delete(&at, &key)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails unless a key has this value, or none, at each of the nodes.
+    pub(super) fn shows(&self, nodes: &[usize], key: &str, expected: Option<&str>) -> Verdict {
+        for node in nodes {
+            let got = self.store.get(&self.at(*node), &tkey(key))?;
+            check_eq!(got.as_deref(), expected.map(str::as_bytes), "{key} at node {node}");
+            let exists = self.store.exists(&self.at(*node), &tkey(key))?;
+            check_eq!(exists, expected.is_some(), "whether {key} exists at node {node}");
+        }
+        Ok(())
+    }
+
+    /// Fails unless a key is in conflict at each of the nodes, between what these writers wrote.
+    pub(super) fn conflicts(&self, nodes: &[usize], key: &str, writers: &[usize]) -> Verdict {
+        let mut versions: Vec<_> = writers.iter().map(|writer| self.version(*writer)).collect();
+        versions.sort_unstable();
+        for node in nodes {
+            let got = self.store.resolve(&self.at(*node), &tkey(key))?;
+            check_eq!(got, Resolved::Conflict { versions: versions.clone() }, "{key} at node {node}");
+            let value = self.store.get(&self.at(*node), &tkey(key));
+            check_refused(value, engine_api::ErrorKind::Conflict, &format!("reading {key} at node {node}"))?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn tkey(text: &str) -> TKey {
+    TKey::from(text)
+}

@@ -1,0 +1,277 @@
+//! Merges of merges, where a walk along the parents and the rule on sets part.
+
+use engine_api::version::MergePolicy;
+use engine_api::{ErrorKind, KeyRange};
+
+use super::NEEDS;
+use super::lab::{Lab, Node, tkey};
+use crate::case::{Case, Verdict, check, check_eq};
+use crate::checks::check_refused;
+use crate::context::Context;
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        "versioned.write-in-the-merge-resolves-the-conflict",
+        write_in_the_merge_resolves_the_conflict,
+        "A put, or a delete, at a merge decides a conflict for it and below, and changes nothing above.",
+        "Resolving is writing; nothing is rewritten.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.write-below-the-merge-resolves-its-subtree",
+        write_below_the_merge_resolves_its_subtree,
+        "A write below a conflict decides it for its own descendants alone.",
+        "A sibling still has to choose.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.merge-with-a-resolved-side",
+        merge_with_a_resolved_side,
+        "A merge of a resolved conflict with one of the versions that were in it sees the resolution.",
+        "DVID's TestVersioning: the good merge, in both orders.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.merge-rule-is-over-all-ancestors",
+        merge_rule_is_over_all_ancestors,
+        "In merges of merges the rule is over the whole set of ancestors, not from pair to pair.",
+        "A pairwise merge keeps a conflict that a third path has settled.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.conflict-does-not-depend-on-parent-order",
+        conflict_does_not_depend_on_parent_order,
+        "An entry that dominates both sides of a conflict settles it, whichever parent is looked at first.",
+        "DVID's walk reports a conflict for parents (merge, settled) and none for (settled, merge).",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.surviving-value-of-three-parents",
+        surviving_value_of_three_parents,
+        "In a merge of three a deleted value isn't seen, whatever the order of the parents.",
+        "DVID's walk answers the last match found, which a later tombstone had struck out.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.nested-merge-keeps-the-surviving-value",
+        nested_merge_keeps_the_surviving_value,
+        "The same with the delete inside a nested merge: the value of the other side is seen.",
+        "DVID's walk answers that the key is absent.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.thirty-stacked-diamonds",
+        thirty_stacked_diamonds,
+        "Under thirty merges on top of each other a key is read in moments.",
+        "A walk along every path takes 2 to the 32nd steps; DVID's does.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.strict-policy-reports-delete-against-modify",
+        strict_policy_reports_delete_against_modify,
+        "Under the strict policy a value beside a delete is a conflict that names both.",
+        "Who merges by hand wants to be asked.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.first-parent-policy-never-conflicts",
+        first_parent_policy_never_conflicts,
+        "Under the first-parent policy a merge sees what its first parent sees.",
+        "The order of the parents is then the choice.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.failed-merge-leaves-no-trace",
+        failed_merge_leaves_no_trace,
+        "A merge of an open version, of one parent, or of one twice is refused, and no version is made.",
+        "DVID registered the child before it checked the parents.",
+    )
+    .needs(NEEDS),
+];
+
+fn write_in_the_merge_resolves_the_conflict(ctx: &Context) -> Verdict {
+    let sides: [Node<'_>; 3] = [(&[], &[]), (&[1], &[("k", Some("l"))]), (&[1], &[("k", Some("r"))])];
+    let mut nodes = sides.to_vec();
+    nodes.extend::<[Node<'_>; 4]>([
+        (&[2, 3], &[("k", Some("chosen"))]),
+        (&[3, 2], &[("k", None)]),
+        (&[4], &[]),
+        (&[5], &[]),
+    ]);
+    let lab = Lab::of(ctx, &nodes)?;
+    lab.shows(&[4, 6], "k", Some("chosen"))?;
+    lab.shows(&[5, 7], "k", None)?;
+    lab.shows(&[2], "k", Some("l"))?;
+    lab.shows(&[3], "k", Some("r"))
+}
+
+fn write_below_the_merge_resolves_its_subtree(ctx: &Context) -> Verdict {
+    let nodes: [Node<'_>; 7] = [
+        (&[], &[]),
+        (&[1], &[("k", Some("l"))]),
+        (&[1], &[("k", Some("r"))]),
+        (&[2, 3], &[]),
+        (&[4], &[("k", Some("chosen"))]),
+        (&[5], &[]),
+        (&[4], &[]),
+    ];
+    let lab = Lab::of(ctx, &nodes)?;
+    lab.shows(&[5, 6], "k", Some("chosen"))?;
+    lab.conflicts(&[4, 7], "k", &[2, 3])
+}
+
+fn merge_with_a_resolved_side(ctx: &Context) -> Verdict {
+    let nodes: [Node<'_>; 8] = [
+        (&[], &[("k", Some("root"))]),
+        (&[1], &[("k", Some("l"))]),
+        (&[1], &[("k", Some("r"))]),
+        (&[3], &[("k", None)]),
+        (&[2, 4], &[]),
+        (&[1], &[]),
+        (&[5, 6], &[]),
+        (&[6, 5], &[]),
+    ];
+    let lab = Lab::of(ctx, &nodes)?;
+    lab.shows(&[5, 7, 8], "k", Some("l"))
+}
+
+fn merge_rule_is_over_all_ancestors(ctx: &Context) -> Verdict {
+    let nodes: [Node<'_>; 8] = [
+        (&[], &[("k", Some("1"))]),
+        (&[1], &[("k", Some("2"))]),
+        (&[1], &[("k", Some("3"))]),
+        (&[2, 3], &[]),
+        (&[2, 3], &[("k", Some("5"))]),
+        (&[4, 5], &[]),
+        (&[5, 4], &[]),
+        (&[6, 3], &[]),
+    ];
+    let lab = Lab::of(ctx, &nodes)?;
+    lab.conflicts(&[4], "k", &[2, 3])?;
+    lab.shows(&[6, 7, 8], "k", Some("5"))
+}
+
+fn conflict_does_not_depend_on_parent_order(ctx: &Context) -> Verdict {
+    let history: [Node<'_>; 7] = [
+        (&[], &[("k", Some("1"))]),
+        (&[1], &[("k", Some("2"))]),
+        (&[1], &[]),
+        (&[1], &[("k", Some("4"))]),
+        (&[2, 4], &[]),
+        (&[3, 5], &[("k", Some("6"))]),
+        (&[5, 6], &[]),
+    ];
+    let mut nodes = history.to_vec();
+    nodes.push((&[6, 5], &[]));
+    let lab = Lab::of(ctx, &nodes)?;
+    lab.conflicts(&[5], "k", &[2, 4])?;
+    lab.shows(&[6, 7, 8], "k", Some("6"))
+}
+
+fn surviving_value_of_three_parents(ctx: &Context) -> Verdict {
+    let mut nodes: Vec<Node<'_>> = vec![
+        (&[], &[]),
+        (&[1], &[("k", Some("2"))]),
+        (&[1], &[("k", Some("3"))]),
+        (&[3], &[]),
+        (&[3], &[("k", None)]),
+    ];
+    let orders: [&[usize]; 6] = [&[2, 4, 5], &[2, 5, 4], &[4, 2, 5], &[4, 5, 2], &[5, 2, 4], &[5, 4, 2]];
+    nodes.extend(orders.map(|order| -> Node<'_> { (order, &[]) }));
+    let lab = Lab::of(ctx, &nodes)?;
+    lab.shows(&[6, 7, 8, 9, 10, 11], "k", Some("2"))
+}
+
+fn nested_merge_keeps_the_surviving_value(ctx: &Context) -> Verdict {
+    let mut nodes: Vec<Node<'_>> = vec![
+        (&[], &[]),
+        (&[1], &[("k", Some("2"))]),
+        (&[1], &[("k", Some("3"))]),
+        (&[3], &[]),
+        (&[3], &[("k", None)]),
+        (&[4, 5], &[]),
+        (&[5, 4], &[]),
+    ];
+    let orders: [&[usize]; 4] = [&[2, 6], &[6, 2], &[2, 7], &[7, 2]];
+    nodes.extend(orders.map(|order| -> Node<'_> { (order, &[]) }));
+    let lab = Lab::of(ctx, &nodes)?;
+    lab.shows(&[6, 7], "k", None)?;
+    lab.shows(&[8, 9, 10, 11], "k", Some("2"))
+}
+
+fn thirty_stacked_diamonds(ctx: &Context) -> Verdict {
+    let mut lab = Lab::new(ctx)?;
+    lab.edit(1, &[("root", Some("1")), ("changed", Some("1"))])?;
+    let mut top = 1;
+    let mut writer = 1;
+    for number in 1..=30 {
+        let (left, right) = (lab.add(&[top])?, lab.add(&[top])?);
+        if number == 15 {
+            lab.edit(left, &[("changed", Some("15")), ("both", Some("l"))])?;
+            lab.edit(right, &[("both", Some("r"))])?;
+            writer = left;
+        }
+        top = lab.add(&if number % 2 == 0 { [left, right] } else { [right, left] })?;
+    }
+    let begun = std::time::Instant::now();
+    lab.shows(&[top], "root", Some("1"))?;
+    lab.shows(&[top], "changed", Some("15"))?;
+    lab.conflicts(&[top], "both", &[writer, writer + 1])?;
+    // Far more than a slow disk needs, and far less than a walk along every path.
+    let spent = begun.elapsed();
+    check!(spent.as_secs() < 10, "reads under thirty merges took {spent:?}");
+    Ok(())
+}
+
+fn strict_policy_reports_delete_against_modify(ctx: &Context) -> Verdict {
+    let nodes: [Node<'_>; 5] = [
+        (&[], &[("k", Some("root")), ("gone", Some("root"))]),
+        (&[1], &[("k", None), ("gone", None)]),
+        (&[1], &[("k", Some("r"))]),
+        (&[2, 3], &[]),
+        (&[3, 2], &[]),
+    ];
+    let lab = Lab::of(ctx, &nodes)?.with_policy(MergePolicy::Strict);
+    lab.conflicts(&[4, 5], "k", &[2, 3])?;
+    lab.shows(&[4, 5], "gone", None)
+}
+
+fn first_parent_policy_never_conflicts(ctx: &Context) -> Verdict {
+    let nodes: [Node<'_>; 5] = [
+        (&[], &[("k", Some("root")), ("kept", Some("root"))]),
+        (&[1], &[("k", Some("l")), ("kept", None)]),
+        (&[1], &[("k", Some("r")), ("new", Some("r"))]),
+        (&[2, 3], &[]),
+        (&[3, 2], &[]),
+    ];
+    let lab = Lab::of(ctx, &nodes)?.with_policy(MergePolicy::FirstParent);
+    for (merge, k, kept, new) in [(4, "l", None, None), (5, "r", Some("root"), Some("r"))] {
+        lab.shows(&[merge], "k", Some(k))?;
+        lab.shows(&[merge], "kept", kept)?;
+        lab.shows(&[merge], "new", new)?;
+    }
+    Ok(())
+}
+
+fn failed_merge_leaves_no_trace(ctx: &Context) -> Verdict {
+    use engine_api::version::OrderedKeyValue as _;
+    let mut lab = Lab::of(ctx, &[(&[], &[("k", Some("root"))])])?;
+    let (left, right) = (lab.add(&[1])?, lab.add(&[1])?);
+    lab.commit(left)?;
+    let before = lab.store.dag()?.versions().count();
+    let [one, other] = [left, right].map(|node| lab.version(node));
+    for (parents, what) in [
+        (vec![one, other], "a merge of an open version"),
+        (vec![one], "a merge of one version"),
+        (vec![one, one], "a merge of a version with itself"),
+    ] {
+        check_refused(lab.store.merge(&parents, Some("merged")), ErrorKind::InvalidArgument, what)?;
+        check_eq!(lab.store.dag()?.versions().count(), before, "the versions after {what}");
+    }
+    lab.store.refresh()?;
+    check_eq!(lab.store.dag()?.versions().count(), before, "the versions that are stored");
+    check_eq!(lab.store.dag()?.children(one), [], "the children of a parent of failed merges");
+    let keys = lab.store.keys_in_range(&lab.at(right), &KeyRange::ALL)?;
+    check_eq!(keys, [tkey("k")], "the keys after failed merges");
+    Ok(())
+}
