@@ -68,7 +68,7 @@ impl Properties {
             .collect();
         let mut image = ImageInfo::new(shape, self.grid.dtype())?.with_axes(axes)?;
         if shape == self.grid.shape() {
-            image.metadata = self.source.clone();
+            image.metadata.clone_from(&self.source);
         }
         Ok(image)
     }

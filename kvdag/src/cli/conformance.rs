@@ -9,7 +9,7 @@ use conformance::{Options, Outcome, Report, Target, catalogue, catalogue_markdow
 use engine_api::{Engine, Error, Persistence, Result};
 use serde::Serialize;
 
-use super::output::Output;
+use super::output::{self, Output};
 
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["urls", "all", "list"]))]
@@ -78,7 +78,7 @@ pub(crate) fn serve_child() -> Option<ExitCode> {
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
     if args.list {
-        output.raw(catalogue_markdown().as_bytes())?;
+        output::raw(catalogue_markdown().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut targets = Vec::new();

@@ -10,7 +10,7 @@ use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
 use volume::{CreateOptions, GraySlice, ImageReader, Volume, slice_png};
 
-use super::output::{Format, Output};
+use super::output::{self, Format, Output};
 use super::store::{self, AnyStore};
 use super::{branch, commit, export, fill, import, init};
 
@@ -82,8 +82,7 @@ impl Narrator {
     fn tell(&mut self, command: String, answer: &dyn fmt::Display) -> Result<()> {
         let step = Step { command, answer: answer.to_string() };
         if self.output.format == Format::Text {
-            self.output
-                .raw(format!("$ kvdag {}\n{}\n\n", step.command, step.answer.trim_end()).as_bytes())?;
+            output::raw(format!("$ kvdag {}\n{}\n\n", step.command, step.answer.trim_end()).as_bytes())?;
         }
         self.steps.push(step);
         Ok(())

@@ -144,7 +144,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let registry = kvdag::registry()?;
     let descriptors: Vec<_> = registry.engines().iter().map(|engine| engine.descriptor()).collect();
     if args.markdown {
-        return output.raw(Markdown(&descriptors).to_string().as_bytes());
+        return output::raw(Markdown(&descriptors).to_string().as_bytes());
     }
     output.print(&Engines(descriptors.into_iter().map(Engine::new).collect()))
 }

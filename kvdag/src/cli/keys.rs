@@ -10,7 +10,7 @@ use keyvalue::KeyValue;
 use serde::Serialize;
 
 use super::init::DEFAULT_COLLECTION;
-use super::output::{Format, Output};
+use super::output::{self, Format, Output};
 use super::store;
 
 /// Which keys are meant.
@@ -89,14 +89,14 @@ pub(crate) fn get(args: &GetArgs, output: Output) -> Result<()> {
         Error::new(ErrorKind::NotFound, "the key has no value at this version").with("key", &args.key)
     })?;
     if output.format == Format::Text {
-        return output.raw(&value);
+        return output::raw(&value);
     }
     let (value, escaped) = text(&value);
     let version = store.dag()?.version(version)?.uuid.simple().to_string();
     let found = Found { key: &args.key, value, escaped, version };
     let json = serde_json::to_string_pretty(&found)
         .map_err(|error| Error::new(ErrorKind::Internal, "the answer can't be written").caused_by(error))?;
-    output.raw(format!("{json}\n").as_bytes())
+    output::raw(format!("{json}\n").as_bytes())
 }
 
 pub(crate) fn put(args: &PutArgs, _: Output) -> Result<()> {

@@ -158,14 +158,13 @@ impl Lanes {
     fn joint(&self, at: usize, to: usize, corner: char) -> String {
         let mut row = String::new();
         for lane in 0..self.0.len() {
-            let between = lane > at && lane < to;
             if lane == to {
                 row.pop();
                 row.push(corner);
             } else {
                 row.push('|');
             }
-            row.push(if (lane == at && lane + 1 < to) || (between && lane + 1 < to) { '_' } else { ' ' });
+            row.push(if lane + 1 < to && lane >= at { '_' } else { ' ' });
         }
         row.trim_end().to_owned()
     }

@@ -37,8 +37,8 @@ A VERSION is a branch, meaning its newest version, or the first digits (four at 
 ~N behind it goes back N versions. Where a store has several repos, write REPO:VERSION.
 
 Exit codes: 0 done; 1 failed; 2 an argument or URL makes no sense; 3 something isn't there; 4 refused: it
-conflicts, exists already, or is read-only; 5 the store or a file is damaged or of an unknown format; 6 the
-store is in use; 130 interrupted.";
+conflicts, exists already, is read-only or too large; 5 the store or a file is damaged or of an unknown format;
+6 the store is in use; 130 interrupted.";
 
 /// Versioned data in any ordered key-value engine.
 #[derive(Debug, Parser)]
@@ -101,6 +101,9 @@ enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Print the help of every command, in Markdown.
+    #[command(hide = true)]
+    Manual,
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -148,8 +151,28 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "kvdag", &mut std::io::stdout());
             Ok(())
         }
+        Command::Manual => manual(),
     }
     .map(|()| ExitCode::SUCCESS)
+}
+
+fn manual() -> Result<()> {
+    let mut text = String::from("# The `kvdag` command\n\nGenerated from the command's own help.\n");
+    let mut root = Cli::command().term_width(110);
+    root.build();
+    let mut page = |command: &mut clap::Command| {
+        let name = command.get_bin_name().unwrap_or("kvdag").to_owned();
+        let help = command.render_long_help().to_string();
+        let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+        text.extend(["\n## `", &name, "`\n\n```text\n", lines.join("\n").trim_end(), "\n```\n"]);
+    };
+    page(&mut root);
+    for command in
+        root.get_subcommands_mut().filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    {
+        page(command);
+    }
+    output::raw(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -28,27 +28,22 @@ impl Output {
     /// Prints an answer.
     pub(crate) fn print<T: Serialize + fmt::Display>(self, answer: &T) -> Result<()> {
         match self.format {
-            Format::Text => self.line(answer),
+            Format::Text => Self::line(answer),
             Format::Json => {
                 let json = serde_json::to_string_pretty(answer).map_err(|error| {
                     Error::new(ErrorKind::Internal, "the answer can't be written as JSON").caused_by(error)
                 })?;
-                self.line(&json)
+                Self::line(&json)
             }
         }
     }
 
-    /// Prints bytes as they are.
-    pub(crate) fn raw(self, bytes: &[u8]) -> Result<()> {
-        finish(io::stdout().lock().write_all(bytes))
-    }
-
-    fn line(self, text: &dyn fmt::Display) -> Result<()> {
+    fn line(text: &dyn fmt::Display) -> Result<()> {
         let mut text = text.to_string();
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        self.raw(text.as_bytes())
+        raw(text.as_bytes())
     }
 
     /// A bar for work of so many steps; it shows on a terminal, and nowhere else.
@@ -60,6 +55,11 @@ impl Output {
             Err(_) => bar,
         }
     }
+}
+
+/// Prints bytes as they are.
+pub(crate) fn raw(bytes: &[u8]) -> Result<()> {
+    finish(io::stdout().lock().write_all(bytes))
 }
 
 /// A reader that went away, such as `head`, has what it wanted.
@@ -103,7 +103,7 @@ pub(crate) fn exit_code(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::InvalidArgument | ErrorKind::InvalidConfig => 2,
         ErrorKind::NotFound => 3,
-        ErrorKind::Conflict | ErrorKind::AlreadyExists | ErrorKind::ReadOnly => 4,
+        ErrorKind::Conflict | ErrorKind::AlreadyExists | ErrorKind::ReadOnly | ErrorKind::TooLarge => 4,
         ErrorKind::Corrupt | ErrorKind::Incompatible | ErrorKind::Poisoned => 5,
         ErrorKind::Locked | ErrorKind::Busy | ErrorKind::Unavailable => 6,
         _ => 1,
