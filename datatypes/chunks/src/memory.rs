@@ -78,7 +78,9 @@ impl ChunkStore for MemoryChunks {
             self.grid.chunk_region(chunk)?;
         }
         let mut frames = self.frames.write().unwrap_or_else(PoisonError::into_inner);
-        frames.retain(|chunk, _| !chunks.contains(chunk));
+        for chunk in chunks {
+            frames.remove(chunk);
+        }
         Ok(())
     }
 

@@ -56,7 +56,7 @@ pub struct Codec {
 impl Codec {
     /// No compression.
     pub const NONE: Self = Self { compression: Compression::None, shuffle: false };
-    /// LZ4 of regrouped bytes: three times as fast as the default, and larger.
+    /// LZ4 of regrouped bytes: faster than the default in both directions, and larger.
     pub const FAST: Self = Self { compression: Compression::Lz4, shuffle: true };
 
     /// # Errors
