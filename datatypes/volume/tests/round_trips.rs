@@ -140,6 +140,35 @@ fn gzip_is_recognised_whatever_the_name_says_and_may_have_several_members() {
     }
 }
 
+#[test]
+fn a_big_endian_tiff_is_read_little_endian() {
+    let tags: [(u16, u16, u32); 9] = [
+        (256, 4, 2),        // width
+        (257, 4, 1),        // height
+        (258, 3, 16 << 16), // bits
+        (259, 3, 1 << 16),  // no compression
+        (262, 3, 1 << 16),  // black is zero
+        (273, 4, 8),        // where the strip is
+        (277, 3, 1 << 16),  // one sample per pixel
+        (278, 4, 1),        // rows per strip
+        (279, 4, 4),        // bytes of the strip
+    ];
+    let mut file = b"MM\0\x2a\0\0\0\x0c\x01\x02\x03\x04\0\x09".to_vec();
+    for (tag, kind, value) in tags {
+        file.extend(tag.to_be_bytes());
+        file.extend(kind.to_be_bytes());
+        file.extend(1u32.to_be_bytes());
+        file.extend(value.to_be_bytes());
+    }
+    file.extend([0; 4]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tif");
+    std::fs::write(&path, file).unwrap();
+    let (info, data) = read_file(&path).unwrap();
+    assert_eq!((info.shape(), info.dtype()), ([1, 1, 2].as_slice(), DType::U16));
+    assert_eq!(data, [2, 1, 4, 3]);
+}
+
 fn npy(header: &str, data: &[u8]) -> Vec<u8> {
     let length = u16::try_from(header.len()).unwrap().to_le_bytes();
     [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), data].concat()

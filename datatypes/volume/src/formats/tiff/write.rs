@@ -45,6 +45,10 @@ pub(in crate::formats) fn create(
     info: &ImageInfo,
     deflate: bool,
 ) -> Result<Box<dyn ImageWriter>> {
+    create_kind(path, info, deflate, info.total_bytes() > MOST_STANDARD_BYTES)
+}
+
+fn create_kind(path: &Path, info: &ImageInfo, deflate: bool, big: bool) -> Result<Box<dyn ImageWriter>> {
     let &[_, height, width] = info.shape() else {
         return Err(Error::new(ErrorKind::Unsupported, "a TIFF stack has three axes: z, y, x")
             .with("shape", format_args!("{:?}", info.shape())));
@@ -59,7 +63,7 @@ pub(in crate::formats) fn create(
     let shared = SharedFile(Arc::clone(&file));
     let compression =
         if deflate { Compression::Deflate(DeflateLevel::Balanced) } else { Compression::Uncompressed };
-    let encoder = if info.total_bytes() > MOST_STANDARD_BYTES {
+    let encoder = if big {
         Encoder::Big(TiffEncoder::new_big(shared).map_err(failed)?.with_compression(compression))
     } else {
         Encoder::Standard(TiffEncoder::new(shared).map_err(failed)?.with_compression(compression))
@@ -174,5 +178,28 @@ impl Write for SharedFile {
 impl Seek for SharedFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_large_for_tiff_is_written_as_bigtiff() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tif");
+        let info = ImageInfo::new(&[3, 2, 2], DType::U32).unwrap();
+        let data: Vec<u8> = (0..48).collect();
+        for (big, deflate) in [(true, false), (true, true), (false, false)] {
+            let mut writer = create_kind(&path, &info, deflate, big).unwrap();
+            writer.write_slab(&data).unwrap();
+            writer.finish().unwrap();
+            assert_eq!(std::fs::read(&path).unwrap()[2], if big { 43 } else { 42 });
+            let mut reader = crate::formats::tiff::open(&path).unwrap();
+            let mut back = vec![0; 48];
+            assert_eq!(reader.next_slab(&mut back).unwrap(), 3);
+            assert_eq!(back, data);
+        }
     }
 }
