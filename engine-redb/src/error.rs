@@ -1,8 +1,9 @@
 //! Every error of redb as the kind that tells its caller what to do.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use engine_api::{Error, ErrorKind};
+use engine_api::{Error, ErrorKind, Result};
 
 /// Converts an error of any of redb's operations; `message` says what was attempted.
 #[cold]
@@ -31,6 +32,17 @@ pub(crate) fn convert(error: impl Into<redb::Error>, message: &'static str) -> E
         _ => ErrorKind::Internal,
     };
     Error::new(kind, message).caused_by(error)
+}
+
+/// Runs calls to redb, which panics where a damaged page leads it astray: the panic becomes an error.
+///
+/// A caller's own code mustn't run within, for its panics are its own.
+pub(crate) fn contain<T>(message: &'static str, calls: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(calls)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it doesn't say why");
+        Err(Error::new(ErrorKind::Corrupt, message).with("redb_panicked", text))
+    })
 }
 
 /// Converts an error of opening a file.

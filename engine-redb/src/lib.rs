@@ -17,8 +17,8 @@ use engine_api::{
 use redb::ReadableDatabase;
 
 use config::Settings;
-use error::{convert, convert_io, convert_open};
-use store::{Database, RedbStore, TABLE};
+use error::{contain, convert, convert_io, convert_open};
+use store::{Closing, DAMAGED, Database, RedbStore, TABLE};
 
 /// The redb engine, under the scheme `redb:`. A store is one file.
 pub static REDB: RedbEngine = RedbEngine;
@@ -50,16 +50,16 @@ impl Engine for RedbEngine {
         let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
         let mut created = mode.decide(path)?;
         let mut database = match mode {
-            _ if created => create(path, &settings).map(Database::Writable),
+            _ if created => create(path, &settings).map(writable),
             OpenMode::ReadOnly => open_read_only(path, &settings).map(Database::ReadOnly),
-            _ => open_existing(path, &settings).map(Database::Writable),
+            _ => open_existing(path, &settings).map(writable),
         };
         // Another process has created it since we looked.
         if mode == OpenMode::Create
             && matches!(&database, Err(error) if error.kind() == ErrorKind::AlreadyExists)
         {
             created = false;
-            database = open_existing(path, &settings).map(Database::Writable);
+            database = open_existing(path, &settings).map(writable);
         }
         let database = database.map_err(|error| error.with("path", path.display()))?;
         Ok(Opened { store: Box::new(RedbStore::new(database, settings)), created })
@@ -70,9 +70,10 @@ impl Engine for RedbEngine {
         let at = |error: Error| error.with("path", path.display());
         if !OpenMode::Create.decide(path)? {
             inspect(path, &settings).map_err(at)?;
-            let held = match settings.builder().open(path).map_err(convert_open) {
+            let opened = contain(DAMAGED, || settings.builder().open(path).map_err(convert_open));
+            let held = match opened {
                 Err(error) if error.kind() != ErrorKind::Corrupt => return Err(at(error)),
-                opened => opened,
+                opened => opened.map(Closing::new),
             };
             fs::remove_file(path).map_err(|error| at(convert_io(error, "the file can't be removed")))?;
             drop(held);
@@ -86,6 +87,10 @@ impl Engine for RedbEngine {
         OpenMode::Existing.decide(path)?;
         mend(path, &settings).map_err(|error| error.with("path", path.display()))
     }
+}
+
+fn writable(database: redb::Database) -> Database {
+    Database::Writable(Closing::new(database))
 }
 
 /// Creates the file under another name and gives it its own once it is a store, so that a process that
@@ -117,16 +122,20 @@ fn create(path: &Path, settings: &Settings) -> Result<redb::Database> {
 
 fn open_existing(path: &Path, settings: &Settings) -> Result<redb::Database> {
     inspect(path, settings)?;
-    let database = settings.builder().open(path).map_err(convert_open)?;
-    has_table(&database)?;
-    Ok(database)
+    contain(DAMAGED, || {
+        let database = settings.builder().open(path).map_err(convert_open)?;
+        has_table(&database)?;
+        Ok(database)
+    })
 }
 
 fn open_read_only(path: &Path, settings: &Settings) -> Result<redb::ReadOnlyDatabase> {
     has_magic(path)?;
-    let database = settings.builder().open_read_only(path).map_err(convert_open)?;
-    has_table(&database)?;
-    Ok(database)
+    contain(DAMAGED, || {
+        let database = settings.builder().open_read_only(path).map_err(convert_open)?;
+        has_table(&database)?;
+        Ok(database)
+    })
 }
 
 /// Refuses what isn't a store without writing to it, which opening it for writing would do. A file that is
@@ -162,10 +171,11 @@ fn has_table(database: &impl ReadableDatabase) -> Result<()> {
 fn mend(path: &Path, settings: &Settings) -> Result<Repaired> {
     inspect(path, settings)?;
     let (builder, reopened) = settings.mending_builder();
-    let mut database = builder.open(path).map_err(convert_open)?;
-    has_table(&database)?;
-    let sound =
-        database.check_integrity().map_err(|error| convert(error, "the file is damaged beyond repair"))?;
+    let sound = contain("the file is damaged beyond repair", || {
+        let mut database = builder.open(path).map_err(convert_open)?;
+        has_table(&database)?;
+        database.check_integrity().map_err(|error| convert(error, "the file is damaged beyond repair"))
+    })?;
     Ok(if sound && !reopened.load(Ordering::Relaxed) { Repaired::Sound } else { Repaired::Mended })
 }
 

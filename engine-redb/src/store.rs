@@ -13,10 +13,12 @@ use engine_api::{
 use redb::{AccessGuard, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
 use super::config::Settings;
-use super::error::{convert, convert_begin, convert_commit};
+use super::error::{contain, convert, convert_begin, convert_commit};
 use super::view::RedbView;
 
 pub(crate) const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("kv");
+
+pub(crate) const DAMAGED: &str = "the file is damaged";
 
 const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Relaxed, Durability::Power]);
 
@@ -43,16 +45,51 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
 
 /// An open file.
 pub(crate) enum Database {
-    Writable(redb::Database),
+    Writable(Closing),
     ReadOnly(redb::ReadOnlyDatabase),
 }
 
+/// A database whose closing, which writes, may be led astray by a damaged page like any other call.
+pub(crate) struct Closing(Option<redb::Database>);
+
+impl Closing {
+    pub(crate) fn new(database: redb::Database) -> Self {
+        Self(Some(database))
+    }
+
+    fn open(&self) -> Result<&redb::Database> {
+        self.0.as_ref().ok_or_else(closed)
+    }
+
+    fn open_mut(&mut self) -> Result<&mut redb::Database> {
+        self.0.as_mut().ok_or_else(closed)
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        // A drop can't answer an error, and what was committed is as safe as it was before.
+        contain(DAMAGED, || {
+            drop(database);
+            Ok(())
+        })
+        .unwrap_or(());
+    }
+}
+
+#[cold]
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store is closed")
+}
+
 impl Database {
-    pub(crate) fn begin_read(&self) -> Result<redb::ReadTransaction, redb::TransactionError> {
+    pub(crate) fn begin_read(&self) -> Result<redb::ReadTransaction> {
         match self {
-            Self::Writable(database) => database.begin_read(),
+            Self::Writable(database) => database.open()?.begin_read(),
             Self::ReadOnly(database) => database.begin_read(),
         }
+        .map_err(|error| convert(error, "a read transaction can't be begun"))
     }
 }
 
@@ -94,24 +131,10 @@ impl RedbStore {
         txn.set_quick_repair(self.settings.quick_repair);
         Ok(txn)
     }
-}
 
-impl Store for RedbStore {
-    fn capabilities(&self) -> &Capabilities {
-        &CAPABILITIES
-    }
-
-    fn view(&self) -> Result<Box<dyn View>> {
-        let database = Arc::clone(&self.shared());
-        Ok(Box::new(RedbView::new(database)?))
-    }
-
-    fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
-        batch.check(&CAPABILITIES, durability)?;
-        let level = DURABILITY.serve(durability)?;
-        let database = self.shared();
+    fn commit_to(&self, database: &redb::Database, batch: &WriteBatch, level: Durability) -> Result<()> {
         // A transaction that is dropped before it is committed is rolled back.
-        let txn = self.begin(writable(&database)?, level)?;
+        let txn = self.begin(database, level)?;
         {
             let mut table =
                 txn.open_table(TABLE).map_err(|error| convert(error, "the table can't be opened"))?;
@@ -123,7 +146,25 @@ impl Store for RedbStore {
                 apply(&mut table, op).map_err(|error| convert(error, "an operation can't be applied"))?;
             }
         }
-        txn.commit().map_err(|error| convert_commit(error, "a batch can't be committed"))?;
+        txn.commit().map_err(|error| convert_commit(error, "a batch can't be committed"))
+    }
+}
+
+impl Store for RedbStore {
+    fn capabilities(&self) -> &Capabilities {
+        &CAPABILITIES
+    }
+
+    fn view(&self) -> Result<Box<dyn View>> {
+        let database = Arc::clone(&self.shared());
+        contain(DAMAGED, || Ok(Box::new(RedbView::new(database)?) as Box<dyn View>))
+    }
+
+    fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
+        batch.check(&CAPABILITIES, durability)?;
+        let level = DURABILITY.serve(durability)?;
+        let database = self.shared();
+        contain(DAMAGED, || self.commit_to(writable(&database)?, batch, level))?;
         if level == Durability::Relaxed {
             self.relaxed.fetch_add(1, Ordering::Release);
         }
@@ -138,23 +179,29 @@ impl Store for RedbStore {
         }
         let database = self.shared();
         // A durable commit takes every relaxed one before it along, and needs no operation to do so.
-        let txn = self.begin(writable(&database)?, Durability::Power)?;
-        txn.commit().map_err(|error| convert_commit(error, "relaxed commits can't be made durable"))?;
+        contain(DAMAGED, || {
+            let txn = self.begin(writable(&database)?, Durability::Power)?;
+            txn.commit().map_err(|error| convert_commit(error, "relaxed commits can't be made durable"))
+        })?;
         self.flushed.fetch_max(relaxed, Ordering::Release);
         Ok(())
     }
 
     fn compact(&self) -> Result<()> {
-        exclusive(&mut self.alone())?
-            .compact()
-            .map_err(|error| convert(error, "the file can't be compacted"))?;
+        let mut alone = self.alone();
+        let database = exclusive(&mut alone)?;
+        contain(DAMAGED, || {
+            database.compact().map_err(|error| convert(error, "the file can't be compacted"))
+        })?;
         Ok(())
     }
 
     fn verify(&self) -> Result<()> {
-        let sound = exclusive(&mut self.alone())?
-            .check_integrity()
-            .map_err(|error| convert(error, "the file can't be verified"))?;
+        let mut alone = self.alone();
+        let database = exclusive(&mut alone)?;
+        let sound = contain(DAMAGED, || {
+            database.check_integrity().map_err(|error| convert(error, "the file can't be verified"))
+        })?;
         if sound {
             return Ok(());
         }
@@ -170,14 +217,14 @@ impl fmt::Debug for RedbStore {
 
 fn writable(database: &Database) -> Result<&redb::Database> {
     match database {
-        Database::Writable(database) => Ok(database),
+        Database::Writable(database) => database.open(),
         Database::ReadOnly(_) => Err(read_only()),
     }
 }
 
 fn exclusive(database: &mut Arc<Database>) -> Result<&mut redb::Database> {
     match Arc::get_mut(database) {
-        Some(Database::Writable(database)) => Ok(database),
+        Some(Database::Writable(database)) => database.open_mut(),
         Some(Database::ReadOnly(_)) => Err(read_only()),
         None => Err(Error::new(ErrorKind::Busy, "views are open, and this needs the store to itself")),
     }

@@ -24,6 +24,10 @@ impl<S: Store> Store for ReadOnly<S> {
         Ok(())
     }
 
+    fn compact(&self) -> Result<()> {
+        Err(Error::new(ErrorKind::ReadOnly, "the store is open for reading alone"))
+    }
+
     fn verify(&self) -> Result<()> {
         self.0.verify()
     }

@@ -29,6 +29,10 @@ pub trait Engine: Send + Sync + 'static {
     fn open(&self, config: &Config) -> Result<Opened>;
 
     /// Removes the store that `config` names, and nothing else. Removing one that isn't there is no error.
+    ///
+    /// # Errors
+    /// `Locked` while it is open elsewhere; `Incompatible` for what isn't a store of this engine, which is
+    /// left as it was (`open.foreign-file-is-not-destroyed`).
     fn destroy(&self, config: &Config) -> Result<()>;
 
     /// Mends a store that was left damaged, as far as the engine can.

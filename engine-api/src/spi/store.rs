@@ -19,7 +19,8 @@ use super::scan::{Scan, Visitor};
 /// - Any byte string within the limits is a key, and any is a value; an empty value is a value like any
 ///   other, and not an absent one (`point.empty-value-is-not-absent`).
 /// - After an error of any method the store is as usable as before, unless the error says
-///   [`Poisoned`](ErrorKind::Poisoned) (`errors.store-usable-after-error`).
+///   [`Poisoned`](ErrorKind::Poisoned) (`errors.store-usable-after-error`). Where the disk itself failed a
+///   commit (`Full`, `Io`, `Ambiguous`), later writes may answer `Poisoned`: open the store anew.
 /// - Dropping the store closes it once its views are dropped too; what was committed stays, as far as its
 ///   durability goes (`persistence.reopen-keeps-committed`).
 pub trait Store: Send + Sync + fmt::Debug {
@@ -63,7 +64,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Reads everything and compares checksums and structure, where the engine can.
     ///
     /// # Errors
-    /// `Corrupt` names what is damaged.
+    /// `Corrupt` names what is damaged, also where the engine has mended it on the way.
     fn verify(&self) -> Result<()> {
         Err(Error::new(ErrorKind::Unsupported, "the engine has no check of its own"))
     }

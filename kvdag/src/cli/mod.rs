@@ -4,6 +4,7 @@ mod branch;
 mod check;
 mod commit;
 mod conformance;
+mod defects;
 mod demo;
 mod diff;
 mod engines;
@@ -38,7 +39,7 @@ A VERSION is a branch, meaning its newest version, or the first digits (four at 
 
 Exit codes: 0 done; 1 failed; 2 an argument or URL makes no sense; 3 something isn't there; 4 refused: it
 conflicts, exists already, is read-only or too large; 5 the store or a file is damaged or of an unknown format;
-6 the store is in use; 130 interrupted.";
+6 the store is in use; 70 a defect of kvdag; 130 interrupted.";
 
 /// Versioned data in any ordered key-value engine.
 #[derive(Debug, Parser)]
@@ -113,7 +114,8 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output { format: cli.format, silent: cli.silent };
     interrupt::listen();
-    match run(cli.command, output) {
+    let outcome = defects::contain(|| run(cli.command, output));
+    match outcome {
         Ok(code) => code,
         Err(_) if interrupt::requested() => {
             eprintln!("interrupted; nothing was left half done");

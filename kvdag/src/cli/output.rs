@@ -106,6 +106,7 @@ pub(crate) fn exit_code(error: &Error) -> u8 {
         ErrorKind::Conflict | ErrorKind::AlreadyExists | ErrorKind::ReadOnly | ErrorKind::TooLarge => 4,
         ErrorKind::Corrupt | ErrorKind::Incompatible | ErrorKind::Poisoned => 5,
         ErrorKind::Locked | ErrorKind::Busy | ErrorKind::Unavailable => 6,
+        ErrorKind::Internal => 70,
         _ => 1,
     }
 }

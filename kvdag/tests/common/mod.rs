@@ -1,0 +1,57 @@
+//! Runs the command as a user would.
+#![allow(clippy::expect_used, reason = "a test that can't go on has failed")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// What a run of the command left.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Run {
+    fn new(output: &Output) -> Self {
+        Self {
+            code: output.status.code().expect("the command wasn't killed"),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Standard output as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {:?}", self.out))
+    }
+}
+
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvdag"));
+    command.current_dir(folder).args(arguments).env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// Runs the command in a folder, whatever becomes of it.
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Run {
+    let run = Run::new(&command(folder, arguments).output().expect("the command starts"));
+    assert!(run.code != 70 && !run.err.contains("panicked at"), "{arguments:?}: {}", run.err);
+    run
+}
+
+/// Runs the command in a folder; it must succeed.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn succeed(folder: &Path, arguments: &[&str]) -> Run {
+    let run = run(folder, arguments);
+    assert_eq!(run.code, 0, "{arguments:?}: {}{}", run.out, run.err);
+    run
+}
+
+/// Runs the command in a folder; it must fail with this code, and say these words on standard error.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn fail(folder: &Path, arguments: &[&str], code: i32, words: &str) {
+    let run = run(folder, arguments);
+    assert_eq!(run.code, code, "{arguments:?}: {}{}", run.out, run.err);
+    assert!(run.err.contains(words), "{arguments:?}: {:?} isn't in {:?}", words, run.err);
+    assert_eq!(run.out, "", "{arguments:?} answers nothing");
+}
