@@ -11,7 +11,7 @@ pub enum Action {
     Delete(&'static [u8]),
     /// Deletes the keys from the first, included, to the second, excluded.
     DeleteRange(&'static [u8], &'static [u8]),
-    /// Commits several puts and deletes as one batch.
+    /// Commits several puts, deletes and range deletes as one batch.
     Batch(&'static [Action]),
     /// Reads a key.
     Get(&'static [u8]),

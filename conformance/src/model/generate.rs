@@ -15,28 +15,26 @@ pub(super) fn program(seed: u64, shape: &Shape, capabilities: &Capabilities) -> 
 
 fn action(rng: &mut Rng, shape: &Shape, stem: &[u8], capabilities: &Capabilities) -> Action {
     let value = fitting_value(&capabilities.limits, shape.value);
-    let write = |rng: &mut Rng| {
-        if rng.one_in(3) {
-            Action::Delete(key(rng, stem))
-        } else {
-            Action::Put(key(rng, stem), rng.below(value + 1), rng.next().to_le_bytes()[0])
-        }
-    };
     let range = |rng: &mut Rng| {
         let (one, other) = (key(rng, stem), key(rng, stem));
         // Now and then the wrong way round.
         if rng.one_in(10) { (one.max(other), one.min(other)) } else { (one.min(other), one.max(other)) }
     };
+    let deletes_ranges = Need::DeleteRange.unmet_by(capabilities).is_none();
+    let write = |rng: &mut Rng| match rng.below(12) {
+        0 if deletes_ranges => {
+            let (low, high) = range(rng);
+            Action::DeleteRange(low, high)
+        }
+        0..4 => Action::Delete(key(rng, stem)),
+        _ => Action::Put(key(rng, stem), rng.below(value + 1), rng.next().to_le_bytes()[0]),
+    };
     match rng.below(12) {
         0..5 => write(rng),
-        5 => {
+        5..7 => {
             let most = capabilities.limits.batch_ops.unwrap_or(8).min(8);
             let inner: Vec<Action> = (0..rng.below(most + 1)).map(|_| write(rng)).collect();
             Action::Batch(inner.leak())
-        }
-        6 if Need::DeleteRange.unmet_by(capabilities).is_none() && rng.one_in(2) => {
-            let (low, high) = range(rng);
-            Action::DeleteRange(low, high)
         }
         7 => Action::Get(key(rng, stem)),
         8 if Need::Reverse.unmet_by(capabilities).is_none() => {

@@ -356,7 +356,7 @@ fn both_marks_at_one_version_is_corrupt(ctx: &Context) -> Verdict {
     // A read by key may know its answer before it comes to the tombstone.
     match lab.store.get(&at, &tkey("k")) {
         Err(error) => {
-            check_eq!(error.kind(), ErrorKind::Corrupt, "what reading a key with both marks answers")
+            check_eq!(error.kind(), ErrorKind::Corrupt, "what reading a key with both marks answers");
         }
         Ok(value) => check_eq!(value.as_deref(), Some(b"v".as_slice()), "the value of a key with both marks"),
     }

@@ -91,8 +91,10 @@ fn each_history(ctx: &Context, check: impl Fn(&History, &mut Rng) -> Verdict) ->
         let seed = ctx.seed().wrapping_add(number);
         let mut rng = Rng::new(seed);
         let place = ctx.elsewhere(&format!("history {number}"))?;
-        let history = random_history(Lab::at_place(&place)?, &mut rng)?;
-        check(&history, &mut rng).map_err(|halt| match halt {
+        let mut history =
+            History { lab: Lab::at_place(&place)?, oracle: Oracle::default(), told: String::new() };
+        let verdict = history.grow(&mut rng).and_then(|()| check(&history, &mut rng));
+        verdict.map_err(|halt| match halt {
             Halt::Failed(message) => {
                 Halt::failed(format!("seed {seed}: {message}\nthe history:\n{}", history.told))
             }
@@ -104,30 +106,30 @@ fn each_history(ctx: &Context, check: impl Fn(&History, &mut Rng) -> Verdict) ->
     Ok(())
 }
 
-fn random_history(lab: Lab, rng: &mut Rng) -> Verdict<History> {
-    let mut history = History { lab, oracle: Oracle::default(), told: String::new() };
-    history.oracle.add_version(history.lab.version(1), &[]);
-    history.told.push_str("  1 is the root\n");
-    history.write(1, rng)?;
-    for node in 2..=4 + rng.below(8) {
-        let mut parents = vec![1 + rng.below(node - 1)];
-        let wanted = if rng.below(10) < 4 { 2 + rng.below(2) } else { 1 };
-        for _ in 1..wanted {
-            let parent = 1 + rng.below(node - 1);
-            if !parents.contains(&parent) {
-                parents.push(parent);
-            }
-        }
-        history.lab.add(&parents)?;
-        let versions: Vec<_> = parents.iter().map(|parent| history.lab.version(*parent)).collect();
-        history.oracle.add_version(history.lab.version(node), &versions);
-        history.tell(format_args!("  {node} descends from {parents:?}"));
-        history.write(node, rng)?;
-    }
-    Ok(history)
-}
-
 impl History {
+    /// Adds versions, and writes a little at each.
+    fn grow(&mut self, rng: &mut Rng) -> Verdict {
+        self.oracle.add_version(self.lab.version(1), &[]);
+        self.tell(format_args!("  1 is the root"));
+        self.write(1, rng)?;
+        for node in 2..=4 + rng.below(8) {
+            let mut parents = vec![1 + rng.below(node - 1)];
+            let wanted = if rng.below(10) < 4 { 2 + rng.below(2) } else { 1 };
+            for _ in 1..wanted {
+                let parent = 1 + rng.below(node - 1);
+                if !parents.contains(&parent) {
+                    parents.push(parent);
+                }
+            }
+            self.lab.add(&parents)?;
+            let versions: Vec<_> = parents.iter().map(|parent| self.lab.version(*parent)).collect();
+            self.oracle.add_version(self.lab.version(node), &versions);
+            self.tell(format_args!("  {node} descends from {parents:?}"));
+            self.write(node, rng)?;
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing to a String can't fail.
         let _ = writeln!(self.told, "{line}");

@@ -101,6 +101,13 @@ pub(super) const CASES: &[Case] = &[
     )
     .needs(NEEDS),
     Case::new(
+        "versioned.batch-error-surfaces-at-its-commit",
+        batch_error_surfaces_at_its_commit,
+        "A write that a batch may not hold fails its commit, and the writes before and behind it aren't made.",
+        "Adding to a batch answers nothing, so the commit must.",
+    )
+    .needs(NEEDS),
+    Case::new(
         "versioned.batch-to-a-version-committed-meanwhile-is-refused",
         batch_to_a_version_committed_meanwhile_is_refused,
         "A batch that was begun before its version was committed is ReadOnly when it is committed after.",
@@ -366,6 +373,20 @@ fn batch_is_all_or_nothing(ctx: &Context) -> Verdict {
     batch.put(&tkey("derived"), "v".into());
     batch.commit()?;
     lab.shows(&[node], "derived", Some("v"))
+}
+
+fn batch_error_surfaces_at_its_commit(ctx: &Context) -> Verdict {
+    let lab = Lab::new(ctx)?;
+    let (free, reserved, late) = (TKey::from(&[16, 1]), TKey::from(&[2, 1]), TKey::from(&[16, 2]));
+    let mut batch = lab.store.batch(&MetadataContext)?;
+    batch.put(&free, "v".into());
+    batch.put(&reserved, "v".into());
+    batch.put(&late, "v".into());
+    check_refused(batch.commit(), ErrorKind::InvalidArgument, "a batch with a write to reserved metadata")?;
+    for key in [&free, &reserved, &late] {
+        check_eq!(lab.store.get(&MetadataContext, key)?, None, "{key:?} after it");
+    }
+    Ok(())
 }
 
 fn batch_to_a_version_committed_meanwhile_is_refused(ctx: &Context) -> Verdict {
