@@ -18,12 +18,16 @@ use crate::case::Case;
 /// Every case, in the order of the catalogue.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     let groups = [
-        &[point::CASES][..],
+        &point::CASES[..],
         &scan::CASES,
-        &[cursor::CASES, batch::CASES, conditional::CASES, view::CASES, limits::CASES],
+        &[cursor::CASES, batch::CASES],
+        &conditional::CASES,
+        &[view::CASES],
+        &limits::CASES,
         &persistence::CASES,
         &open::CASES,
-        &[errors::CASES, concurrency::CASES],
+        &[errors::CASES],
+        &concurrency::CASES,
         &versioned::CASES,
     ];
     groups.concat().into_iter().flatten()

@@ -1,32 +1,19 @@
-//! Several threads at once.
+//! Readers beside writers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use engine_api::{
-    Durability, ErrorKind, KeyRange, Result, Scan, Store, StoreExt as _, View, ViewExt as _, WriteBatch,
-};
+use engine_api::{Durability, KeyRange, Result, Scan, Store, StoreExt as _, View, ViewExt as _, WriteBatch};
 
+use super::{THREADS, commit, number, on_threads};
 use crate::case::{Case, Halt, Verdict, check, check_eq};
-use crate::checks::{all_keys, check_keys, check_usable, entries, keys, load, load_keys, value_of};
+use crate::checks::{check_keys, entries, keys, load, load_keys, value_of};
 use crate::context::Context;
 use crate::need::Need;
 use crate::rng::Rng;
 
 pub(super) const CASES: &[Case] = &[
-    Case::new(
-        "concurrency.writers-of-their-own-keys-lose-nothing",
-        writers_of_their_own_keys_lose_nothing,
-        "Eight threads that commit batches of their own keys leave every key of each.",
-        "A read-modify-write of a shared structure loses one of two.",
-    ),
-    Case::new(
-        "concurrency.writers-of-one-key-leave-one-of-their-values",
-        writers_of_one_key_leave_one_of_their_values,
-        "Of threads that put values of different lengths under one key, one value stays, whole.",
-        "Torn values mix the length of one with the bytes of another.",
-    ),
     Case::new(
         "concurrency.commit-is-visible-to-other-threads",
         commit_is_visible_to_other_threads,
@@ -61,59 +48,13 @@ pub(super) const CASES: &[Case] = &[
         "A cursor or a connection that two readers share gives each a part.",
     ),
     Case::new(
-        "concurrency.put-if-absent-has-one-winner",
-        put_if_absent_has_one_winner,
-        "Of eight threads that claim one absent key, exactly one commits, and the key holds its value.",
-        "Judging and writing in two steps lets two win.",
-    )
-    .needs(&[Need::Conditional]),
-    Case::new(
-        "concurrency.compare-and-set-counts-every-increment",
-        compare_and_set_counts_every_increment,
-        "A counter that eight threads raise by update ends at the sum.",
-        "A lost update is what transactions are for.",
-    )
-    .needs(&[Need::Conditional]),
-    Case::new(
         "concurrency.transfers-keep-the-sum",
         transfers_keep_the_sum,
         "While threads move amounts between accounts, every view sees the same sum.",
         "The classic of isolation: write skew and half batches both break it.",
     )
     .needs(&[Need::Conditional, Need::SnapshotReads, Need::AtomicBatches]),
-    Case::new(
-        "concurrency.flush-beside-commits",
-        flush_beside_commits,
-        "Flushes and commits at once neither deadlock nor fail, and nothing is lost.",
-        "A flush that takes the writer's lock the other way round.",
-    ),
-    Case::new(
-        "concurrency.durable-commits-of-many-threads-all-apply",
-        durable_commits_of_many_threads_all_apply,
-        "Commits as durable as can be, from eight threads at once, are each seen by their own thread at once.",
-        "Merged commits must answer each of those whose batch they hold.",
-    ),
 ];
-
-const THREADS: usize = 8;
-
-/// Runs `work` on several threads at once; each is told its number. The first failure is the case's.
-fn on_threads(count: usize, work: impl Fn(usize) -> Verdict + Sync) -> Verdict {
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..count)
-            .map(|number| {
-                let work = &work;
-                scope.spawn(move || work(number))
-            })
-            .collect();
-        // All are joined before the first failure is answered.
-        let verdicts: Vec<Verdict> = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err(Halt::failed("a thread panicked"))))
-            .collect();
-        verdicts.into_iter().collect()
-    })
-}
 
 /// Runs `write` on one thread and `read` on others over and over until it is done, then once more.
 fn readers_beside(
@@ -143,62 +84,6 @@ fn readers_beside(
         });
         written.and(verdict)
     })
-}
-
-/// Commits where many writers may be refused for the moment: such a commit is made again.
-fn commit(store: &dyn Store, batch: &WriteBatch, durability: Durability) -> Result<()> {
-    loop {
-        match store.commit(batch, durability) {
-            Err(error) if error.kind() == ErrorKind::Busy => thread::yield_now(),
-            answer => return answer,
-        }
-    }
-}
-
-fn writers_of_their_own_keys_lose_nothing(ctx: &Context) -> Verdict {
-    let store = ctx.open()?;
-    on_threads(THREADS, |thread| {
-        for round in 0..60 {
-            let mut batch = WriteBatch::new();
-            for at in 0..3 {
-                let key = format!("{thread} {round:03} {at}");
-                batch.put(&key, value_of(key.as_bytes()));
-            }
-            batch.delete(format!("{thread} {round:03} 1"));
-            commit(&store, &batch, Durability::Relaxed)?;
-        }
-        Ok(())
-    })?;
-    let mut expected = Vec::new();
-    for thread in 0..THREADS {
-        for round in 0..60 {
-            expected.extend([0, 2].map(|at| format!("{thread} {round:03} {at}")));
-        }
-    }
-    let got = entries(store.view()?.as_ref(), Scan::all())?;
-    check!(got.iter().all(|(key, value)| *value == value_of(key)), "a key has another key's value");
-    check_keys(&got.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), &expected, "the keys of all writers")
-}
-
-fn writers_of_one_key_leave_one_of_their_values(ctx: &Context) -> Verdict {
-    let store = ctx.open()?;
-    let value = |thread: usize| vec![u8::try_from(thread).unwrap_or(0); 1 + thread * 700];
-    let whole = |store: &dyn Store| -> Verdict {
-        let value_now = store.get("k")?.unwrap_or_default();
-        let known = (0..4).any(|thread| value_now == value(thread));
-        check!(known, "a value of {} bytes that no writer put", value_now.len());
-        Ok(())
-    };
-    on_threads(4, |thread| {
-        let mut batch = WriteBatch::new();
-        batch.put("k", value(thread));
-        for _ in 0..100 {
-            commit(&store, &batch, Durability::Relaxed)?;
-            whole(&store)?;
-        }
-        Ok(())
-    })?;
-    check_keys(&all_keys(&store)?, &["k"], "the keys")
 }
 
 fn commit_is_visible_to_other_threads(ctx: &Context) -> Verdict {
@@ -362,55 +247,6 @@ fn views_on_many_threads_read_alike(ctx: &Context) -> Verdict {
     })
 }
 
-fn put_if_absent_has_one_winner(ctx: &Context) -> Verdict {
-    let store = ctx.open()?;
-    for round in 0..25 {
-        let key = format!("claim {round}");
-        let winners = AtomicUsize::new(0);
-        let winner = AtomicUsize::new(usize::MAX);
-        let start = std::sync::Barrier::new(THREADS);
-        on_threads(THREADS, |thread| {
-            let mut batch = WriteBatch::new();
-            batch.require_absent(&key).put(&key, thread.to_string());
-            start.wait();
-            match commit(&store, &batch, Durability::Relaxed) {
-                Ok(()) => {
-                    winners.fetch_add(1, Ordering::SeqCst);
-                    winner.store(thread, Ordering::SeqCst);
-                    Ok(())
-                }
-                Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
-                Err(error) => Err(error.into()),
-            }
-        })?;
-        check_eq!(winners.load(Ordering::SeqCst), 1, "the winners of round {round}");
-        let expected = winner.load(Ordering::SeqCst).to_string();
-        check_eq!(store.get(&key)?.as_deref(), Some(expected.as_bytes()), "the value of the winner");
-    }
-    Ok(())
-}
-
-fn number(value: Option<bytes::Bytes>) -> u64 {
-    value.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok()).unwrap_or(0)
-}
-
-fn compare_and_set_counts_every_increment(ctx: &Context) -> Verdict {
-    const EACH: u64 = 20;
-    let store = ctx.open()?;
-    on_threads(THREADS, |_| {
-        for _ in 0..EACH {
-            store.update(|txn| {
-                let count = number(txn.get(b"count")?);
-                txn.put("count", (count + 1).to_string());
-                Ok(())
-            })?;
-        }
-        Ok(())
-    })?;
-    check_eq!(number(store.get("count")?), EACH * THREADS as u64, "the count");
-    Ok(())
-}
-
 fn transfers_keep_the_sum(ctx: &Context) -> Verdict {
     const ACCOUNTS: usize = 6;
     const EACH: u64 = 100;
@@ -448,39 +284,4 @@ fn transfers_keep_the_sum(ctx: &Context) -> Verdict {
             Ok(())
         },
     )
-}
-
-fn flush_beside_commits(ctx: &Context) -> Verdict {
-    let store = ctx.open()?;
-    on_threads(4, |thread| {
-        for round in 0..25 {
-            if thread == 0 {
-                store.flush()?;
-            } else {
-                let mut batch = WriteBatch::new();
-                batch.put(format!("{thread} {round:02}"), "v");
-                commit(&store, &batch, Durability::Relaxed)?;
-            }
-        }
-        Ok(())
-    })?;
-    check_eq!(all_keys(&store)?.len(), 75, "the keys of the writers beside the flushes");
-    check_usable(&store, "flushes beside commits")
-}
-
-fn durable_commits_of_many_threads_all_apply(ctx: &Context) -> Verdict {
-    let store = ctx.open()?;
-    let strongest = ctx.capabilities().durability.strongest();
-    on_threads(THREADS, |thread| {
-        for round in 0..10 {
-            let key = format!("{thread} {round}");
-            let mut batch = WriteBatch::new();
-            batch.put(&key, value_of(key.as_bytes()));
-            commit(&store, &batch, strongest)?;
-            check_eq!(store.get(&key)?, Some(value_of(key.as_bytes())), "{key}, just committed");
-        }
-        Ok(())
-    })?;
-    check_eq!(all_keys(&store)?.len(), THREADS * 10, "the keys of all writers");
-    Ok(())
 }
