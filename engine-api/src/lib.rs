@@ -1,18 +1,4 @@
-//! The contract for ordered key-value engines, and everything that is written once above them.
-//!
-//! - An author of an engine implements [`Engine`], [`Store`] and [`View`]: nine methods.
-//! - An application opens a store by URL through a [`Registry`], and calls [`StoreExt`] and [`ViewExt`].
-//!
-//! ```
-//! use engine_api::{Registry, StoreExt};
-//!
-//! # fn main() -> engine_api::Result<()> {
-//! let store = Registry::linked()?.open("memory:")?.store;
-//! store.put("greeting", "hello")?;
-//! assert_eq!(store.get("greeting")?.as_deref(), Some(b"hello".as_slice()));
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 pub mod aio;
 mod ext;

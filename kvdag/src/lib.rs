@@ -61,3 +61,7 @@ pub fn open_versioned(url: &str) -> Result<Versioned<Box<dyn Store>>> {
     let Opened { store, created } = registry()?.open(url)?;
     if created { Versioned::create(store) } else { Versioned::open(store) }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
