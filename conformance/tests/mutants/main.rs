@@ -11,7 +11,8 @@ use conformance::{Options, Outcome, Target, run};
 use engine::{ENGINES, Flaw};
 
 fn target(flaw: Flaw) -> Target {
-    let engine = ENGINES.iter().find(|engine| engine.flaw == flaw).expect("every flaw has an engine");
+    let found = ENGINES.iter().find(|engine| engine.flaw == flaw);
+    let engine = found.unwrap_or_else(|| panic!("{flaw:?} has no engine"));
     Target::new(engine, |dir| format!("mutant:{}", dir.join("store").display()))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Mutant {
             Flaw::KeepsNoLimits => declared.limits = engine_api::Limits::NONE,
             Flaw::LimitIsOffByOne => declared.limits = declared.limits.key_bytes(LONGEST_KEY),
             Flaw::DeniesConditional | Flaw::DeniesDeleteRange => {
-                declared = crate::engine::declared(Flaw::None)
+                declared = crate::engine::declared(Flaw::None);
             }
             _ => {}
         }
@@ -123,15 +123,11 @@ impl Mutant {
         match self.flaw {
             Flaw::JudgesAfterwards => {
                 self.inner.commit(&writes, relaxed)?;
-                let mut judged = batch.clone();
-                judged = {
-                    let mut requirements = WriteBatch::new();
-                    for requirement in judged.requirements() {
-                        requirements.require(&requirement.key, requirement.expected.clone());
-                    }
-                    requirements
-                };
-                self.inner.commit(&judged, relaxed)
+                let mut requirements = WriteBatch::new();
+                for requirement in batch.requirements() {
+                    requirements.require(&requirement.key, requirement.expected.clone());
+                }
+                self.inner.commit(&requirements, relaxed)
             }
             Flaw::JudgesApart => {
                 let view = self.inner.view()?;
@@ -191,7 +187,7 @@ impl Store for Mutant {
 
     fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
         let _one = (self.flaw != Flaw::JudgesApart)
-            .then(|| self.one_at_a_time.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+            .then(|| self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner));
         if self.broken.load(Ordering::SeqCst) {
             return Err(Error::new(ErrorKind::Poisoned, "an earlier failure broke the store"));
         }
@@ -200,7 +196,7 @@ impl Store for Mutant {
             self.broken.store(true, Ordering::SeqCst);
         }
         if self.flaw == Flaw::StaleViews && outcome.is_ok() {
-            let mut latest = self.latest.lock().unwrap();
+            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
             let mut writes = WriteBatch::new();
             for op in batch.ops() {
                 writes.push(op.clone());
@@ -211,8 +207,10 @@ impl Store for Mutant {
     }
 
     fn flush(&self) -> Result<()> {
-        while self.flaw == Flaw::FlushHangs {
-            thread::park();
+        if self.flaw == Flaw::FlushHangs {
+            loop {
+                thread::park();
+            }
         }
         Ok(())
     }

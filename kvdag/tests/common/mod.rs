@@ -21,6 +21,7 @@ impl Run {
     }
 
     /// Standard output as JSON.
+    #[allow(dead_code, reason = "not every test binary has a use for it")]
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {:?}", self.out))
     }
