@@ -1,5 +1,6 @@
 //! Writers beside each other.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine_api::{Durability, ErrorKind, Scan, Store, StoreExt as _, WriteBatch};
@@ -103,7 +104,7 @@ fn put_if_absent_has_one_winner(ctx: &Context) -> Verdict {
         let key = format!("claim {round}");
         let winners = AtomicUsize::new(0);
         let winner = AtomicUsize::new(usize::MAX);
-        let start = std::sync::Barrier::new(THREADS);
+        let start = Barrier::new(THREADS);
         on_threads(THREADS, |thread| {
             let mut batch = WriteBatch::new();
             batch.require_absent(&key).put(&key, thread.to_string());
@@ -128,17 +129,25 @@ fn put_if_absent_has_one_winner(ctx: &Context) -> Verdict {
 fn compare_and_set_counts_every_increment(ctx: &Context) -> Verdict {
     const EACH: u64 = 20;
     let store = ctx.open()?;
-    on_threads(THREADS, |_| {
+    // Each holds a view while it waits for the others.
+    let threads = ctx.capabilities().limits.views.unwrap_or(THREADS).min(THREADS);
+    let all_have_read = Barrier::new(threads);
+    on_threads(threads, |_| {
+        let mut first = true;
         for _ in 0..EACH {
             store.update(|txn| {
                 let count = number(txn.get(b"count")?);
+                // All threads read the same count once, so that one race at least is sure to happen.
+                if std::mem::take(&mut first) {
+                    all_have_read.wait();
+                }
                 txn.put("count", (count + 1).to_string());
                 Ok(())
             })?;
         }
         Ok(())
     })?;
-    check_eq!(number(store.get("count")?), EACH * THREADS as u64, "the count");
+    check_eq!(number(store.get("count")?), EACH * threads as u64, "the count");
     Ok(())
 }
 
