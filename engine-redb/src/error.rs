@@ -5,6 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine_api::{Error, ErrorKind, Result};
 
+/// What is said of a panic.
+pub(crate) const DAMAGED: &str = "the file is damaged";
+
 /// Converts an error of any of redb's operations; `message` says what was attempted.
 #[cold]
 pub(crate) fn convert(error: impl Into<redb::Error>, message: &'static str) -> Error {

@@ -17,8 +17,8 @@ use engine_api::{
 use redb::ReadableDatabase;
 
 use config::Settings;
-use error::{contain, convert, convert_io, convert_open};
-use store::{Closing, DAMAGED, Database, RedbStore, TABLE};
+use error::{DAMAGED, contain, convert, convert_io, convert_open};
+use store::{Closing, Database, RedbStore, TABLE};
 
 /// The redb engine, under the scheme `redb:`. A store is one file.
 pub static REDB: RedbEngine = RedbEngine;

@@ -13,12 +13,10 @@ use engine_api::{
 use redb::{AccessGuard, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
 use super::config::Settings;
-use super::error::{contain, convert, convert_begin, convert_commit};
+use super::error::{DAMAGED, contain, convert, convert_begin, convert_commit};
 use super::view::RedbView;
 
 pub(crate) const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("kv");
-
-pub(crate) const DAMAGED: &str = "the file is damaged";
 
 const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Relaxed, Durability::Power]);
 
@@ -157,7 +155,13 @@ impl Store for RedbStore {
 
     fn view(&self) -> Result<Box<dyn View>> {
         let database = Arc::clone(&self.shared());
-        contain(DAMAGED, || Ok(Box::new(RedbView::new(database)?) as Box<dyn View>))
+        contain(DAMAGED, || {
+            let table = database
+                .begin_read()?
+                .open_table(TABLE)
+                .map_err(|error| convert(error, "the table can't be opened"))?;
+            Ok(Box::new(RedbView::new(table, database)) as Box<dyn View>)
+        })
     }
 
     fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {

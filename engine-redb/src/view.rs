@@ -6,8 +6,7 @@ use std::sync::Arc;
 use engine_api::{Advance, Bytes, Direction, Result, Scan, Value, View, Visitor};
 use redb::{Cursor, OwnedAccessGuard, ReadOnlyTable, ReadableTable};
 
-use super::error::{contain, convert};
-use super::store::{DAMAGED, Database, TABLE};
+use super::error::{DAMAGED, contain, convert};
 
 /// Values shorter than a page are copied. Lending them would save 15 to 120 of a get's 250 to 400
 /// nanoseconds, and would keep a page and the snapshot for as long as the value is kept.
@@ -18,14 +17,12 @@ type Slice = &'static [u8];
 pub(crate) struct RedbView {
     table: ReadOnlyTable<Slice, Slice>,
     // Dropping the database ends every read of it, so the last view closes it if the store went first.
-    _database: Arc<Database>,
+    _database: Arc<dyn Send + Sync>,
 }
 
 impl RedbView {
-    pub(crate) fn new(database: Arc<Database>) -> Result<Self> {
-        let txn = database.begin_read()?;
-        let table = txn.open_table(TABLE).map_err(|error| convert(error, "the table can't be opened"))?;
-        Ok(Self { table, _database: database })
+    pub(crate) fn new(table: ReadOnlyTable<Slice, Slice>, database: Arc<impl Send + Sync + 'static>) -> Self {
+        Self { table, _database: database }
     }
 
     fn cursor(&self, direction: Direction, from: Bound<&[u8]>) -> Result<Cursor<'_, Slice, Slice>> {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod axes;
+mod buffer;
 mod codec;
 mod coords;
 mod copy;
@@ -16,6 +17,7 @@ mod walk;
 mod workers;
 
 pub use axes::MAX_RANK;
+pub use buffer::zeroed;
 pub use codec::{Codec, Compression, FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame};
 pub use coords::{Coords, decode_coords, encode_coords};
 pub use copy::{copy_region, fill_region};

@@ -2,7 +2,7 @@
 
 use engine_api::key::{DataContext, TKey, TKeyClass, VersionId};
 use engine_api::version::{Flow, Instance, NewInstance, OrderedKeyValue, Resolved, Versioned};
-use engine_api::{Bytes, Error, ErrorKind, Fetch, KeyRange, Result, Store};
+use engine_api::{Bytes, Fetch, KeyRange, Result, Store};
 use std::ops::Bound;
 
 /// The datatype's name in an [`Instance`].
@@ -33,13 +33,7 @@ impl<'s, S: Store> KeyValue<'s, S> {
     /// # Errors
     /// `NotFound`; `InvalidArgument` when the instance is of another datatype.
     pub fn open(store: &'s Versioned<S>, name: &str) -> Result<Self> {
-        let instance = store.instance(name)?;
-        if instance.datatype != DATATYPE {
-            return Err(Error::new(ErrorKind::InvalidArgument, "the data instance is of another datatype")
-                .with("instance", name)
-                .with("datatype", &instance.datatype)
-                .with("expected", DATATYPE));
-        }
+        let instance = store.instance_of(DATATYPE, name)?;
         Ok(Self { store, instance })
     }
 
@@ -139,7 +133,7 @@ pub fn within_class(range: &KeyRange) -> KeyRange {
 
 #[cfg(test)]
 mod tests {
-    use engine_api::MemoryStore;
+    use engine_api::{ErrorKind, MemoryStore};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Images into volumes and out of them, a row of chunks at a time.
 
-use chunks::{ChunkStore, Codec, Grid, Region, read_region, write_region};
+use chunks::{ChunkStore, Codec, Grid, Region, read_region, write_region, zeroed};
 use engine_api::key::{RepoId, VersionId};
 use engine_api::version::Versioned;
 use engine_api::{Error, ErrorKind, Result, Store};
@@ -87,7 +87,7 @@ pub fn write_image<S: Store>(
     }
     let region = Region::new(offset, info.shape())?;
     volume.grid().check_region(&region)?;
-    let mut data = allocate(info.slab_bytes(info.slices())?)?;
+    let mut data = zeroed(info.slab_bytes(info.slices())?)?;
     let slice = info.slice_bytes()?;
     let mut done = 0;
     let mut at = 0;
@@ -120,7 +120,7 @@ pub fn export_region<S: Store>(
     let info = volume.properties().image(region.shape())?;
     let mut writer = create(&info)?;
     let rows = grid.chunk_shape().first().copied().unwrap_or(1);
-    let mut buffer = allocate(info.slab_bytes(rows.min(info.slices()))?)?;
+    let mut buffer = zeroed(info.slab_bytes(rows.min(info.slices()))?)?;
     let (mut start, end) = (region.offset()[0], region.end(0));
     let mut done = 0;
     while start < end {
@@ -145,7 +145,7 @@ fn fill_from<S: Store>(
 ) -> Result<()> {
     let info = reader.info().clone();
     let rows = volume.grid().chunk_shape().first().copied().unwrap_or(1).min(info.slices());
-    let mut buffer = allocate(info.slab_bytes(rows)?)?;
+    let mut buffer = zeroed(info.slab_bytes(rows)?)?;
     let bounds = volume.grid().bounds();
     let mut done = 0;
     while done < info.slices() {
@@ -194,18 +194,6 @@ fn default_chunk_shape(info: &ImageInfo) -> Vec<u64> {
         _ => 32,
     };
     info.shape().iter().map(|length| (*length).min(extent)).collect()
-}
-
-/// A buffer whose size comes from a header: refused rather than aborted on when there is no memory for it.
-fn allocate(bytes: usize) -> Result<Vec<u8>> {
-    let mut buffer = Vec::new();
-    buffer.try_reserve_exact(bytes).map_err(|error| {
-        Error::new(ErrorKind::TooLarge, "there is no memory for a row of chunks; use smaller chunks")
-            .with("bytes", bytes)
-            .caused_by(error)
-    })?;
-    buffer.resize(bytes, 0);
-    Ok(buffer)
 }
 
 fn next_multiple(position: i64, of: u64) -> i64 {

@@ -64,13 +64,7 @@ impl<'s, S: Store> Volume<'s, S> {
     /// # Errors
     /// Those of [`open`](Self::open), but `Poisoned`.
     pub fn open_unfinished(store: &'s Versioned<S>, name: &str) -> Result<Self> {
-        let instance = store.instance(name)?;
-        if instance.datatype != DATATYPE {
-            return Err(Error::new(ErrorKind::InvalidArgument, "the data instance is of another datatype")
-                .with("instance", name)
-                .with("datatype", &instance.datatype)
-                .with("expected", DATATYPE));
-        }
+        let instance = store.instance_of(DATATYPE, name)?;
         let properties = Properties::from_json(&instance.properties)?;
         Ok(Self { store, instance, properties })
     }

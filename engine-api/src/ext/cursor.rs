@@ -5,8 +5,10 @@ use std::ops::Bound;
 use bytes::Bytes;
 
 use super::range::KeyRange;
-use super::view::Entry;
 use crate::spi::{Direction, Result, Scan, Step, Value, View, visitor};
+
+/// A key and its value.
+pub type Entry = (Bytes, Bytes);
 
 /// A page ends when it holds this many bytes. The first is small, so that reading a few entries costs
 /// little; each page that follows is twice as large, up to the bound at which fresh memory costs more than

@@ -6,8 +6,8 @@ mod store;
 mod txn;
 mod view;
 
-pub use cursor::{Cursor, Entries};
+pub use cursor::{Cursor, Entries, Entry};
 pub use range::KeyRange;
 pub use store::StoreExt;
 pub use txn::Txn;
-pub use view::{Entry, ViewExt};
+pub use view::ViewExt;

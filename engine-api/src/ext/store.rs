@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
+use super::cursor::Entry;
 use super::range::KeyRange;
 use super::txn::{self, Txn};
-use super::view::{Entry, ViewExt};
+use super::view::ViewExt;
 use crate::spi::{Result, Store, WriteBatch};
 
 /// What users call on a store, written once over [`Store`].

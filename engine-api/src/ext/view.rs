@@ -4,12 +4,9 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Entry};
 use super::range::KeyRange;
 use crate::spi::{ErrorKind, Result, Scan, Step, Value, View, visitor};
-
-/// A key and its value.
-pub type Entry = (Bytes, Bytes);
 
 /// What users call on a view, written once over [`View`].
 pub trait ViewExt: View {

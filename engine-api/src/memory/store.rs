@@ -4,15 +4,12 @@ use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
-use imbl::OrdMap;
 
-use super::view::MemoryView;
+use super::view::{Map, MemoryView};
 use crate::spi::{
     Atomicity, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Limits, Op, Reads,
     Result, Reverse, Scan, Store, View, WriteBatch, Writers,
 };
-
-pub(super) type Map = OrdMap<Bytes, Bytes>;
 
 pub(super) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
     .reads(Reads::Snapshot)

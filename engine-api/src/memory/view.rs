@@ -3,9 +3,11 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
+use imbl::OrdMap;
 
-use super::store::Map;
 use crate::spi::{Advance, Direction, Result, Scan, Value, View, Visitor};
+
+pub(super) type Map = OrdMap<Bytes, Bytes>;
 
 pub(super) struct MemoryView {
     map: Map,

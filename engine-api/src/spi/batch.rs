@@ -209,7 +209,7 @@ impl WriteBatch {
                 Op::DeleteRange { .. } => {}
             }
         }
-        limits.check_batch(self)
+        limits.check_batch(self.ops.len() + self.requirements.len(), self.bytes)
     }
 }
 

@@ -3,20 +3,26 @@
 mod batch;
 mod capabilities;
 mod config;
+mod descriptor;
 mod durability;
 mod engine;
 mod error;
+mod limits;
+mod option;
 mod scan;
 mod store;
 
 pub use batch::{Expected, Op, Requirement, WriteBatch};
 pub use capabilities::{
-    Atomicity, Capabilities, Conditional, DeleteRange, Execution, Limits, Persistence, Processes, Reads,
-    Reverse, Writers,
+    Atomicity, Capabilities, Conditional, DeleteRange, Execution, Persistence, Processes, Reads, Reverse,
+    Writers,
 };
-pub use config::{Config, OpenMode, OptionKind, OptionSpec, OptionValue};
+pub use config::{Config, OpenMode};
+pub use descriptor::Descriptor;
 pub use durability::{Durability, DurabilityLevels};
-pub use engine::{Descriptor, Engine, Opened, Repaired};
+pub use engine::{Engine, Opened, Repaired};
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use limits::Limits;
+pub use option::{OptionKind, OptionSpec, OptionValue};
 pub use scan::{Advance, Direction, Fetch, LoadValue, Scan, Step, Value, Visitor, visitor};
 pub use store::{Store, View};

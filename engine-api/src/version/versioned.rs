@@ -160,6 +160,21 @@ impl<S: Store> Versioned<S> {
         })
     }
 
+    /// The only repo's instance with this name, which must be of a datatype.
+    ///
+    /// # Errors
+    /// `NotFound` names the instances that there are; `InvalidArgument` when it is of another datatype.
+    pub fn instance_of(&self, datatype: &str, name: &str) -> Result<Instance> {
+        let instance = self.instance(name)?;
+        if instance.datatype == datatype {
+            return Ok(instance);
+        }
+        Err(Error::new(ErrorKind::InvalidArgument, "the data instance is of another datatype")
+            .with("instance", name)
+            .with("datatype", &instance.datatype)
+            .with("expected", datatype))
+    }
+
     /// Looks at what other handles and processes have changed of the DAG.
     pub fn refresh(&self) -> Result<()> {
         let state = State::load(&*self.store.view()?)?;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use chunks::{ChunkStore, Fill, Region, write_region};
-use engine_api::{Error, ErrorKind, Result};
+use chunks::{ChunkStore, Fill, Region, write_region, zeroed};
+use engine_api::Result;
 use serde::Serialize;
 use volume::Volume;
 
@@ -60,14 +60,7 @@ pub(crate) fn fill(
     let grid = volume.grid();
     grid.check_region(region)?;
     let value = Fill::parse(grid.dtype(), value)?;
-    let bytes = region.bytes(grid.element_size())?;
-    let mut data = Vec::new();
-    data.try_reserve_exact(bytes).map_err(|error| {
-        Error::new(ErrorKind::TooLarge, "there is no memory for the region; fill it in parts")
-            .with("bytes", bytes)
-            .caused_by(error)
-    })?;
-    data.resize(bytes, 0);
+    let mut data = zeroed(region.bytes(grid.element_size())?)?;
     value.write(&mut data);
     write_region(&volume, region, &data)?;
     Ok(Filled {

@@ -8,6 +8,7 @@ use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
 use volume::{ImageReader, ImportOptions, RawSpec, Volume, import_image, open_image, write_image};
 
+use super::init;
 use super::interrupt::Careful;
 use super::output::{self, Output};
 use super::store::{self, AnyStore};
@@ -80,8 +81,20 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
         Some(name) => name.clone(),
         None => name_of(&args.file)?,
     };
-    let store = store::open_or_create(&args.store)?;
+    let store = open_or_create(&args.store)?;
     output.print(&import(&store, &mut *reader, &name, &args.options, output)?)
+}
+
+/// Opens a store, or makes it with a repo where there is none.
+fn open_or_create(url: &str) -> Result<AnyStore> {
+    match store::open_to_write(url) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let store = store::create(url)?;
+            init::set_up(&store, init::DEFAULT_REPO, None)?;
+            Ok(store)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Opens the image before anything else is touched, so that a bad file changes nothing.

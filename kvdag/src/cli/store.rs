@@ -42,18 +42,6 @@ pub(crate) fn create(url: &str) -> Result<AnyStore> {
     Versioned::create(store)
 }
 
-/// Opens a store, or makes it with a repo where there is none.
-pub(crate) fn open_or_create(url: &str) -> Result<AnyStore> {
-    match open_to_write(url) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let store = create(url)?;
-            super::init::set_up(&store, super::init::DEFAULT_REPO, None)?;
-            Ok(store)
-        }
-        outcome => outcome,
-    }
-}
-
 /// The version that a command line names: the newest on `main` when it names none.
 pub(crate) fn version(store: &AnyStore, spec: Option<&str>) -> Result<Version> {
     match spec {

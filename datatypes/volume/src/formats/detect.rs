@@ -1,11 +1,11 @@
 //! Which format a file has.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use engine_api::{Error, ErrorKind, Result};
 
+use super::file::open_file;
 use super::info::ImageInfo;
 use super::io::{ImageReader, ImageWriter};
 use super::linear::read_failed;
@@ -170,15 +170,4 @@ fn format_of_bytes(path: &Path) -> Result<Format> {
 fn unknown_format() -> Error {
     Error::new(ErrorKind::InvalidArgument, "the image's format can't be told")
         .with("known", ".nii .nii.gz .tif .tiff .npy .raw")
-}
-
-/// A file and its length.
-pub(super) fn open_file(path: &Path) -> Result<(BufReader<File>, u64)> {
-    let failed = |error| Error::from_io(error, "the image can't be opened");
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Error::new(ErrorKind::InvalidArgument, "the image isn't a file"));
-    }
-    Ok((BufReader::with_capacity(1 << 18, file), metadata.len()))
 }

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod detect;
+mod file;
 mod info;
 mod io;
 mod linear;

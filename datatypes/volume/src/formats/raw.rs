@@ -6,7 +6,7 @@ use chunks::DType;
 use engine_api::{Error, ErrorKind, Result};
 
 use super::bytes::ByteOrder;
-use super::detect::open_file;
+use super::file::open_file;
 use super::info::ImageInfo;
 use super::io::{ImageReader, ImageWriter};
 use super::linear::{LinearReader, LinearWriter, Output};

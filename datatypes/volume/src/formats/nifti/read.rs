@@ -8,7 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::header::{FIRST_VOXEL, HEADER_BYTES, Header, at, dtype_of_code};
 use super::metadata;
-use crate::formats::detect::open_file;
+use crate::formats::file::open_file;
 use crate::formats::info::{ImageAxis, ImageInfo};
 use crate::formats::io::ImageReader;
 use crate::formats::linear::{DEFLATE_RATIO, LinearReader, check_plausible, read_failed};

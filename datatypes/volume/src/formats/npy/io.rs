@@ -6,7 +6,7 @@ use std::path::Path;
 use engine_api::{Error, ErrorKind, Result};
 
 use super::header::{Header, format_header};
-use crate::formats::detect::open_file;
+use crate::formats::file::open_file;
 use crate::formats::info::{ImageAxis, ImageInfo};
 use crate::formats::io::{ImageReader, ImageWriter};
 use crate::formats::linear::{LinearReader, LinearWriter, Output, check_plausible, read_failed};

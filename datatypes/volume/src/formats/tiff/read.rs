@@ -12,7 +12,7 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::directory;
-use crate::formats::detect::open_file;
+use crate::formats::file::open_file;
 use crate::formats::info::ImageInfo;
 use crate::formats::io::{ImageReader, Progress};
 use crate::formats::linear::{check_plausible, read_failed};

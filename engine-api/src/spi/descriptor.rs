@@ -1,0 +1,44 @@
+//! What an engine says of itself.
+
+use semver::Version;
+
+use super::capabilities::Capabilities;
+use super::option::OptionSpec;
+
+/// What an engine says of itself.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Descriptor {
+    /// The engine's name, such as `redb`.
+    pub name: &'static str,
+    /// The URL schemes that it answers to; the first is the one that is shown.
+    pub schemes: &'static [&'static str],
+    /// The version of the engine underneath.
+    pub version: Version,
+    /// One sentence on what it is.
+    pub about: &'static str,
+    /// What a store opened with default options declares. An open store's own capabilities are exact.
+    pub capabilities: Capabilities,
+    /// The options of its URLs.
+    pub options: &'static [OptionSpec],
+}
+
+impl Descriptor {
+    /// A descriptor without options.
+    pub const fn new(
+        name: &'static str,
+        schemes: &'static [&'static str],
+        version: Version,
+        about: &'static str,
+        capabilities: Capabilities,
+    ) -> Self {
+        Self { name, schemes, version, about, capabilities, options: &[] }
+    }
+
+    /// The same with options.
+    #[must_use]
+    pub const fn options(mut self, options: &'static [OptionSpec]) -> Self {
+        self.options = options;
+        self
+    }
+}
