@@ -8,7 +8,7 @@ use engine_api::{
     Durability, ErrorKind, Limits, Result, Scan, Step, Store, Value, View, Visitor, WriteBatch, visitor,
 };
 
-use crate::case::{Halt, Verdict};
+use crate::verdict::{Halt, Verdict};
 
 pub(crate) type Entry = (Bytes, Bytes);
 

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 
 use engine_api::{Durability, Engine, Error, OpenMode, Result, WriteBatch};
 
-use crate::context::configure;
+use crate::target::configure;
 
 const TASK: &str = "CONFORMANCE_CHILD_TASK";
 const URL: &str = "CONFORMANCE_CHILD_URL";

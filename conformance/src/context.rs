@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use engine_api::{Capabilities, Config, Engine, OpenMode, Opened, Registry, Result, Store};
+use engine_api::{Capabilities, Config, Engine, OpenMode, Opened, Result, Store};
 use tempfile::TempDir;
 
-use crate::case::{Halt, Verdict};
 use crate::child::{self, Task};
 use crate::need::Facts;
 use crate::rng::Rng;
-use crate::target::{Options, Target};
+use crate::target::{Options, Target, configure};
+use crate::verdict::{Halt, Verdict};
 
 /// A place where a store can be.
 #[derive(Debug)]
@@ -57,12 +57,6 @@ impl Place {
     pub(crate) fn destroy(&self) -> Result<()> {
         self.engine().destroy(&self.config)
     }
-}
-
-/// The configuration that a URL means to an engine.
-pub(crate) fn configure(engine: &'static dyn Engine, url: &str) -> Result<Config> {
-    let scheme = engine.descriptor().schemes.first().copied().unwrap_or_default();
-    Registry::new().with(engine)?.with_default(scheme).config(url)
 }
 
 /// What a case is handed: a [`Place`] of its own, and what is known of the target.

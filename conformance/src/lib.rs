@@ -14,6 +14,7 @@ mod report;
 mod rng;
 mod runner;
 mod target;
+mod verdict;
 
 pub use case::Case;
 pub use catalogue::catalogue;

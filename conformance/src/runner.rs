@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use engine_api::Result;
 
-use crate::case::{Case, Halt, Verdict};
+use crate::case::Case;
 use crate::catalogue::catalogue;
 use crate::context::{Context, Place, scratch};
 use crate::need::Facts;
 use crate::report::{CaseReport, Outcome, Report};
 use crate::target::{Options, Target};
+use crate::verdict::{Halt, Verdict};
 
 /// Runs the cases on a target, one after another.
 ///

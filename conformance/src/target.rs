@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_api::Engine;
+use engine_api::{Config, Engine, Registry, Result};
 
 type MakeUrl = dyn Fn(&Path) -> String + Send + Sync;
 
@@ -43,6 +43,12 @@ impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The configuration that a URL means to an engine.
+pub(crate) fn configure(engine: &'static dyn Engine, url: &str) -> Result<Config> {
+    let scheme = engine.descriptor().schemes.first().copied().unwrap_or_default();
+    Registry::new().with(engine)?.with_default(scheme).config(url)
 }
 
 /// How the cases are run.

@@ -4,10 +4,11 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use engine_api::{Durability, ErrorKind, KeyRange, Scan, Store, StoreExt as _, WriteBatch};
 
-use crate::case::{Case, Halt, Verdict, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, bounds_at, check_keys, check_refused, check_usable, load_keys, value_of};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

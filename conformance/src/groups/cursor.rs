@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use engine_api::{Cursor, Direction, KeyRange, View, ViewExt as _};
 
-use crate::case::{Case, Verdict, check_eq};
+use crate::case::Case;
 use crate::checks::{Entry, check_entries, check_keys, fitting_value, load, load_keys, patterned, value_of};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(
@@ -175,7 +176,7 @@ fn value_larger_than_a_page(ctx: &Context) -> Verdict {
     let got = drain(&mut store.view()?.cursor(KeyRange::ALL))?;
     check_eq!(got.len(), expected.len(), "the number of entries");
     for (got, expected) in got.iter().zip(&expected) {
-        crate::case::check!(got == expected, "the entry {:?} isn't what was put", expected.0);
+        crate::verdict::check!(got == expected, "the entry {:?} isn't what was put", expected.0);
     }
     Ok(())
 }
@@ -317,7 +318,7 @@ fn random_walk(ctx: &Context, direction: Direction) -> Verdict {
             Direction::Forward => sorted.get(at),
             Direction::Reverse => at.checked_sub(1).and_then(|below| sorted.get(below)),
         };
-        crate::case::check!(
+        crate::verdict::check!(
             got.as_ref() == expected,
             "seed {}, step {step}: the cursor gives {:?}, expected {:?} ({direction:?})",
             ctx.seed(),

@@ -4,10 +4,11 @@ use std::ops::Bound::Unbounded;
 
 use engine_api::{Durability, ErrorKind, Scan, Step, StoreExt as _, Value, View, WriteBatch, visitor};
 
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, check_usable, keys, load, load_keys, patterned, value_of};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

@@ -5,8 +5,8 @@ mod generate;
 mod play;
 mod shrink;
 
-use crate::case::{Halt, Verdict};
 use crate::context::Context;
+use crate::verdict::{Halt, Verdict};
 
 pub use action::Action;
 pub use play::replay;

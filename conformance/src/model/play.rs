@@ -7,9 +7,9 @@ use bytes::Bytes;
 use engine_api::{Durability, Scan, Step, Store, StoreExt as _, WriteBatch};
 
 use super::Action;
-use crate::case::{Halt, Verdict, check_eq};
 use crate::checks::{Entry, check_entries, check_keys, entries, stepped};
 use crate::context::{Context, Place};
+use crate::verdict::{Halt, Verdict, check_eq};
 
 type Model = BTreeMap<Bytes, Bytes>;
 

@@ -14,7 +14,7 @@ pub struct Limits {
     pub batch_ops: Option<usize>,
     /// The most bytes of keys and values in one batch.
     pub batch_bytes: Option<usize>,
-    /// The most views open at once.
+    /// The most views open at once; one more is `Busy`.
     pub views: Option<usize>,
     /// Whether the empty key can be stored. Where it can't, reading it answers that it is absent.
     pub empty_key: bool,

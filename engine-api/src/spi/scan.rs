@@ -201,7 +201,7 @@ enum Held<'a> {
 
 /// Reads the value of the entry that a scan stands on.
 pub trait LoadValue {
-    /// The value's bytes.
+    /// The value's bytes; the same each time within a visit.
     fn load(&self) -> Result<&[u8]>;
 }
 

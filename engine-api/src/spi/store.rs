@@ -36,7 +36,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///   read (`view.pinned-at-creation`).
     ///
     /// # Errors
-    /// `TooLarge` when there are as many views as the limits allow.
+    /// `Busy` when there are as many views as the limits allow: dropping one makes room
+    /// (`limits.views-over-limit-are-busy`).
     fn view(&self) -> Result<Box<dyn View>>;
 
     /// Commits a batch.
@@ -86,6 +87,9 @@ pub trait View: Send {
     /// - The visitor's answer is followed at once; after `Stop` or an error it isn't called again
     ///   (`scan.stop-ends-at-once`, `scan.visitor-error-is-returned`).
     /// - A failure of the engine is returned, never taken for the end (`errors.scan-reports-engine-error`).
+    /// - The visitor may read this view (`scan.visitor-may-read-the-view`), take others
+    ///   (`scan.visitor-may-take-another-view`) and, where reads are snapshots, commit.
+    /// - Bounds and the targets of seeks are any bytes, also such as the limits don't admit for a key.
     ///
     /// # Errors
     /// `Unsupported`: descending, where the store declares no reverse scans.

@@ -7,7 +7,8 @@ use std::thread;
 
 use engine_api::{Durability, ErrorKind, Result, Store, WriteBatch};
 
-use crate::case::{Case, Halt, Verdict};
+use crate::case::Case;
+use crate::verdict::{Halt, Verdict};
 
 pub(super) const CASES: [&[Case]; 2] = [readers::CASES, writers::CASES];
 

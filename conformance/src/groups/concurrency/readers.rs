@@ -7,11 +7,12 @@ use std::thread;
 use engine_api::{Durability, KeyRange, Result, Scan, Store, StoreExt as _, View, ViewExt as _, WriteBatch};
 
 use super::{THREADS, commit, number, on_threads};
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{check_keys, entries, keys, load, load_keys, value_of};
 use crate::context::Context;
 use crate::need::Need;
 use crate::rng::Rng;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use engine_api::{Durability, ErrorKind, Scan, Store, StoreExt as _, WriteBatch};
 
 use super::{THREADS, commit, number, on_threads};
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, check_usable, entries, value_of};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

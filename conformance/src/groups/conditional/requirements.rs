@@ -2,10 +2,11 @@
 
 use engine_api::{Durability, ErrorKind, Store, StoreExt as _, WriteBatch};
 
-use crate::case::{Case, Halt, Verdict, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, check_refused, check_usable, load, load_keys, value_of};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use engine_api::{Error, ErrorKind, StoreExt as _};
 
-use crate::case::{Case, Verdict, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, check_refused, load, load_keys};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

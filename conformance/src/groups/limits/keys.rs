@@ -7,13 +7,14 @@ use engine_api::{
 };
 
 use super::{LARGEST_TRIED, LARGEST_WRITTEN, key_limit, zeros};
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{
     all_keys, check_keys, check_refused, check_usable, keys, load_keys, patterned, put_owned, stepped,
     value_of,
 };
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

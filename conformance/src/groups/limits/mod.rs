@@ -5,8 +5,9 @@ mod sizes;
 
 use bytes::Bytes;
 
-use crate::case::{Case, Halt, Verdict};
+use crate::case::Case;
 use crate::context::Context;
+use crate::verdict::{Halt, Verdict};
 
 pub(super) const CASES: [&[Case]; 2] = [keys::CASES, sizes::CASES];
 

@@ -3,12 +3,13 @@
 use engine_api::{Durability, ErrorKind, Store, StoreExt as _, WriteBatch};
 
 use super::{LARGEST_TRIED, LARGEST_WRITTEN, key_limit, within, zeros};
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{
     all_keys, check_keys, check_refused, check_usable, load_keys, patterned, put_owned, value_of,
 };
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(
@@ -61,9 +62,9 @@ pub(super) const CASES: &[Case] = &[
     )
     .needs(&[Need::ViewsLimit]),
     Case::new(
-        "limits.views-over-limit-are-too-large",
-        views_over_limit_are_too_large,
-        "One view more than the limit is TooLarge; the others go on, and dropping one makes room.",
+        "limits.views-over-limit-are-busy",
+        views_over_limit_are_busy,
+        "One view more than the limit is Busy; the others go on, and dropping one makes room.",
         "LMDB answers READERS_FULL at the 127th; waiting for a slot would deadlock its own thread.",
     )
     .needs(&[Need::ViewsLimit]),
@@ -187,12 +188,12 @@ fn views_at_limit_all_read(ctx: &Context) -> Verdict {
     Ok(())
 }
 
-fn views_over_limit_are_too_large(ctx: &Context) -> Verdict {
+fn views_over_limit_are_busy(ctx: &Context) -> Verdict {
     let limit = within(ctx.capabilities().limits.views, 10_000, "views")?;
     let store = ctx.open()?;
     load_keys(&store, &["a"])?;
     let mut views = (0..limit).map(|_| store.view()).collect::<engine_api::Result<Vec<_>>>()?;
-    check_refused(store.view(), ErrorKind::TooLarge, "one view more than the limit")?;
+    check_refused(store.view(), ErrorKind::Busy, "one view more than the limit")?;
     for view in &views {
         check_eq!(view.get(b"a")?, Some(value_of(b"a")), "a in the views that are open");
     }

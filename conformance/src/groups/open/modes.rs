@@ -2,11 +2,12 @@
 
 use engine_api::{ErrorKind, OpenMode, OptionSpec, StoreExt as _};
 
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, check_refused, check_usable, load_keys};
 use crate::child::Task;
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(
@@ -271,7 +272,7 @@ fn every_scheme_makes_a_configuration(ctx: &Context) -> Verdict {
         return Err(Halt::ignored("the URL is a plain path"));
     };
     for scheme in ctx.engine().descriptor().schemes {
-        let config = crate::context::configure(ctx.engine(), &format!("{scheme}:{rest}"))?;
+        let config = crate::target::configure(ctx.engine(), &format!("{scheme}:{rest}"))?;
         let (path, host) = (config.path(), config.authority());
         check_eq!(
             (path, host),
@@ -290,6 +291,6 @@ fn unknown_option_is_refused(ctx: &Context) -> Verdict {
     check_refused(mode, ErrorKind::InvalidConfig, "a mode that there isn't")?;
     let separator = if ctx.url().contains('?') { '&' } else { '?' };
     let url = format!("{}{separator}no-such-option=1", ctx.url());
-    let configured = crate::context::configure(ctx.engine(), &url);
+    let configured = crate::target::configure(ctx.engine(), &url);
     check_refused(configured, ErrorKind::InvalidConfig, "a URL with an option that there isn't")
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use engine_api::{ErrorKind, OpenMode, Scan, StoreExt as _};
 
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, entries, load_keys};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

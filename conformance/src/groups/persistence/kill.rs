@@ -5,11 +5,12 @@ use std::process::Stdio;
 
 use engine_api::{Durability, OpenMode, Scan};
 
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{check_usable, entries};
 use crate::child::{KEYS_PER_BATCH, Task, numbered_key};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

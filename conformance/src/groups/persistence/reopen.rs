@@ -2,13 +2,14 @@
 
 use engine_api::{Durability, ErrorKind, KeyRange, Persistence, Scan, StoreExt as _, WriteBatch};
 
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{
     all_keys, check_keys, check_refused, check_usable, entries, fitting_value, load, load_keys, patterned,
     value_of,
 };
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

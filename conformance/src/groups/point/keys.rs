@@ -2,9 +2,10 @@
 
 use engine_api::{StoreExt as _, ViewExt as _};
 
-use crate::case::{Case, Verdict, check_eq};
+use crate::case::Case;
 use crate::checks::{fitting_key, load_keys, value_of};
 use crate::context::Context;
+use crate::verdict::{Verdict, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

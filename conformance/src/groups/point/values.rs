@@ -2,10 +2,11 @@
 
 use engine_api::{StoreExt as _, ViewExt as _};
 
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, fitting_value, load_keys, patterned, value_of};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

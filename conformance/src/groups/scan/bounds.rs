@@ -6,10 +6,11 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use bytes::Bytes;
 use engine_api::{Direction, KeyRange, Scan, StoreExt as _};
 
-use crate::case::{Case, Verdict};
+use crate::case::Case;
 use crate::checks::{bounds_at, check_keys, keys, load_keys};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::Verdict;
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use engine_api::{KeyRange, Scan, Step, StoreExt as _, Value, ViewExt as _, visitor};
 
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{
     all_keys, check_entries, check_keys, entries, fitting_key, fitting_value, keys, load, load_keys,
     patterned, value_of,
 };
 use crate::context::Context;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

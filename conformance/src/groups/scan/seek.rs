@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use engine_api::{Direction, Scan, Step, StoreExt as _};
 
-use crate::case::{Case, Verdict, check};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, load_keys, steered, stepped};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

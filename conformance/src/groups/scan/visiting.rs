@@ -2,12 +2,13 @@
 
 use engine_api::{Error, ErrorKind, Scan, Step, StoreExt as _, Value, visitor};
 
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{
     all_keys, check_keys, check_refused, check_usable, keys, load_keys, patterned, steered, value_of,
 };
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

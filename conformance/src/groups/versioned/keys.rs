@@ -8,10 +8,11 @@ use engine_api::{Bytes, ErrorKind, KeyRange, Scan, Step, Store as _, StoreExt as
 
 use super::NEEDS;
 use super::lab::{Lab, tkey};
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{check_refused, load};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(
@@ -301,7 +302,7 @@ fn renumbered(versions: &[(u32, &[u32])]) -> Verdict<engine_api::version::Versio
         })
     };
     let broken =
-        |error: serde_json::Error| crate::case::Halt::failed(format!("the case's own history: {error}"));
+        |error: serde_json::Error| crate::verdict::Halt::failed(format!("the case's own history: {error}"));
     let (root, _) = versions[0];
     let repo = serde_json::from_value(serde_json::json!({
         "id": 1,

@@ -5,9 +5,9 @@ use engine_api::key::{DataContext, InstanceId, TKey, VersionId};
 use engine_api::version::{MergePolicy, NewInstance, OrderedKeyValue as _, Resolved, Versioned};
 use engine_api::{Capabilities, Durability, Result, Store, View, WriteBatch};
 
-use crate::case::{Verdict, check_eq};
 use crate::checks::check_refused;
 use crate::context::{Context, Place};
+use crate::verdict::{Verdict, check_eq};
 
 /// A put of a value, or (`None`) a delete, of a key.
 pub(super) type Edit<'a> = (&'a str, Option<&'a str>);

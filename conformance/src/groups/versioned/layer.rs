@@ -8,10 +8,11 @@ use engine_api::{ErrorKind, KeyRange, Store as _, StoreExt as _};
 
 use super::NEEDS;
 use super::lab::{Lab, Node, tkey};
-use crate::case::{Case, Halt, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::{all_keys, check_keys, check_refused};
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Halt, Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

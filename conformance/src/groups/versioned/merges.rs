@@ -5,9 +5,10 @@ use engine_api::{ErrorKind, KeyRange};
 
 use super::NEEDS;
 use super::lab::{Lab, Node, tkey};
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::check_refused;
 use crate::context::Context;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

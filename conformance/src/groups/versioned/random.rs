@@ -9,10 +9,11 @@ use engine_api::{Fetch, KeyRange};
 
 use super::NEEDS;
 use super::lab::{Lab, tkey};
-use crate::case::{Case, Halt, Verdict, check_eq};
+use crate::case::Case;
 use crate::context::Context;
 use crate::oracle::Oracle;
 use crate::rng::Rng;
+use crate::verdict::{Halt, Verdict, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(

@@ -2,8 +2,9 @@
 
 use super::NEEDS;
 use super::lab::{Edit, Lab, Node};
-use crate::case::{Case, Verdict};
+use crate::case::Case;
 use crate::context::Context;
+use crate::verdict::Verdict;
 use Side::{Delete, Put, Untouched};
 
 pub(super) const CASES: &[Case] = &[
@@ -211,7 +212,7 @@ fn wide_history_reads_every_version(ctx: &Context) -> Verdict {
         let range = lab.store.get_range(&lab.at(node), &KeyRange::ALL)?;
         let range: Vec<_> = range.iter().map(|(key, value)| (key.as_bytes(), value.as_ref())).collect();
         let expected: [(&[u8], &[u8]); 3] = [(b"before", b"root"), (b"k", own.as_bytes()), (b"z", b"root")];
-        crate::case::check_eq!(range, expected, "the entries at node {node}");
+        crate::verdict::check_eq!(range, expected, "the entries at node {node}");
     }
     Ok(())
 }

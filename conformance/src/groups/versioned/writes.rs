@@ -10,10 +10,11 @@ use engine_api::{ErrorKind, KeyRange, Store};
 
 use super::NEEDS;
 use super::lab::{Lab, Node, Unsynced, tkey};
-use crate::case::{Case, Verdict, check, check_eq};
+use crate::case::Case;
 use crate::checks::check_refused;
 use crate::context::Context;
 use crate::need::Need;
+use crate::verdict::{Verdict, check, check_eq};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(
