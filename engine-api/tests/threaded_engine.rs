@@ -2,111 +2,28 @@
 //! network looks like from here.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::sync::{Arc, mpsc};
+mod threaded;
+
+use std::sync::Arc;
 use std::thread;
 
 use async_trait::async_trait;
-use engine_api::aio::{AsyncHandle, AsyncStore, AsyncView, Bridge, Page, PageRequest};
+use engine_api::aio::{AsyncHandle, AsyncStore, AsyncView, Bridge};
 use engine_api::key::{DataContext, TKey};
 use engine_api::version::{NewInstance, OrderedKeyValue, Versioned};
 use engine_api::{
-    Bytes, Capabilities, Direction, Durability, Error, ErrorKind, Execution, KeyRange, MemoryStore, Result,
-    Step, Store, StoreExt, Value, View, ViewExt, WriteBatch, visitor,
+    Capabilities, Direction, Durability, ErrorKind, Execution, KeyRange, MemoryStore, Registry, Result, Step,
+    Store, StoreExt, Value, View, ViewExt, WriteBatch, visitor,
 };
-use tokio::sync::oneshot;
+use threaded::{Threaded, ThreadedEngine};
 
-/// A request, with the way back for its answer.
-type Message = Box<dyn FnOnce(&MemoryStore) + Send>;
-
-/// A store whose data belongs to one thread, which is asked by messages.
-#[derive(Debug)]
-struct Threaded {
-    requests: mpsc::Sender<Message>,
-    capabilities: Capabilities,
-}
-
-impl Threaded {
-    fn start() -> Self {
-        let (requests, inbox) = mpsc::channel::<Message>();
-        let capabilities = MemoryStore::new().capabilities().execution(Execution::Async);
-        thread::spawn(move || {
-            let store = MemoryStore::new();
-            while let Ok(message) = inbox.recv() {
-                message(&store);
-            }
-        });
-        Self { requests, capabilities }
-    }
-}
-
-async fn ask<T: Send + 'static>(
-    requests: &mpsc::Sender<Message>,
-    question: impl FnOnce(&MemoryStore) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let (answer, answered) = oneshot::channel();
-    let gone = || Error::new(ErrorKind::Unavailable, "the engine's thread is gone");
-    requests
-        .send(Box::new(move |store| {
-            let _ = answer.send(question(store));
-        }))
-        .map_err(|_| gone())?;
-    answered.await.map_err(|_| gone())?
-}
-
-#[async_trait]
-impl AsyncStore for Threaded {
-    fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
-    }
-
-    async fn view(&self) -> Result<Box<dyn AsyncView>> {
-        let view = ask(&self.requests, Store::view).await?;
-        Ok(Box::new(ThreadedView {
-            requests: self.requests.clone(),
-            view: Arc::new(std::sync::Mutex::new(view)),
-        }))
-    }
-
-    async fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
-        let batch = batch.clone();
-        ask(&self.requests, move |store| store.commit(&batch, durability)).await
-    }
-
-    async fn flush(&self) -> Result<()> {
-        ask(&self.requests, Store::flush).await
-    }
-}
-
-struct ThreadedView {
-    requests: mpsc::Sender<Message>,
-    view: Arc<std::sync::Mutex<Box<dyn View>>>,
-}
-
-#[async_trait]
-impl AsyncView for ThreadedView {
-    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let (view, key) = (Arc::clone(&self.view), key.to_vec());
-        ask(&self.requests, move |_| view.lock().unwrap().get(&key)).await
-    }
-
-    async fn page(&self, request: &PageRequest) -> Result<Page> {
-        let (view, request) = (Arc::clone(&self.view), request.clone());
-        ask(&self.requests, move |_| {
-            let mut page = Page::default();
-            let mut bytes = 0;
-            let mut scan = request.range.scan().in_direction(request.direction);
-            scan.fetch = request.fetch;
-            let mut take = visitor(|key: &[u8], value: Value<'_>| {
-                bytes += key.len() + value.bytes()?.len();
-                page.entries.push((Bytes::copy_from_slice(key), value.to_bytes()?));
-                page.more = bytes >= request.bytes;
-                Ok(if page.more { Step::Stop } else { Step::Next })
-            });
-            view.lock().unwrap().scan(scan, &mut take)?;
-            Ok(page)
-        })
-        .await
-    }
+#[test]
+fn an_async_engine_is_opened_like_any_other() {
+    static THREADED: ThreadedEngine = ThreadedEngine;
+    let opened = Registry::new().with(&THREADED).unwrap().open("threaded:").unwrap();
+    assert!(opened.created);
+    opened.store.put("k", "v").unwrap();
+    assert_eq!(opened.store.get("k").unwrap().as_deref(), Some(b"v".as_slice()));
 }
 
 fn numbered(count: u32) -> WriteBatch {

@@ -29,7 +29,7 @@ static DESCRIPTOR: Descriptor = Descriptor::new(
     &["memory"],
     Version::new(0, 1, 0),
     "An ordered map in this process's memory, gone when it is closed: the reference engine.",
-    store::CAPABILITIES,
+    MemoryStore::CAPABILITIES,
 );
 
 impl Engine for MemoryEngine {

@@ -11,16 +11,6 @@ use crate::spi::{
     Result, Reverse, Scan, Store, View, WriteBatch, Writers,
 };
 
-pub(super) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
-    .reads(Reads::Snapshot)
-    .atomicity(Atomicity::Store)
-    .conditional(Conditional::Batch)
-    .reverse(Reverse::Native)
-    .delete_range(DeleteRange::PerKey)
-    .durability(DurabilityLevels::new(&[Durability::Relaxed]))
-    .writers(Writers::Single)
-    .limits(Limits::NONE.key_bytes(65_535).value_bytes(1 << 30));
-
 /// A store of the memory engine; made directly in tests, or opened as `memory:`.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
@@ -28,6 +18,17 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
+    /// What every store of this engine declares.
+    pub const CAPABILITIES: Capabilities = Capabilities::MINIMAL
+        .reads(Reads::Snapshot)
+        .atomicity(Atomicity::Store)
+        .conditional(Conditional::Batch)
+        .reverse(Reverse::Native)
+        .delete_range(DeleteRange::PerKey)
+        .durability(DurabilityLevels::new(&[Durability::Relaxed]))
+        .writers(Writers::Single)
+        .limits(Limits::NONE.key_bytes(65_535).value_bytes(1 << 30));
+
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
@@ -36,7 +37,7 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn capabilities(&self) -> &Capabilities {
-        &CAPABILITIES
+        &Self::CAPABILITIES
     }
 
     fn view(&self) -> Result<Box<dyn View>> {
@@ -46,7 +47,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
-        batch.check(&CAPABILITIES, durability)?;
+        batch.check(&Self::CAPABILITIES, durability)?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         for requirement in batch.requirements() {
             requirement.judge(current.get(&requirement.key).map(Bytes::as_ref))?;
