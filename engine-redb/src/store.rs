@@ -107,7 +107,7 @@ impl RedbStore {
         Self { database, settings, relaxed: AtomicU64::new(0), flushed: AtomicU64::new(0) }
     }
 
-    fn shared(&self) -> RwLockReadGuard<'_, Arc<Database>> {
+    pub(crate) fn shared(&self) -> RwLockReadGuard<'_, Arc<Database>> {
         self.database.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,7 +219,7 @@ impl fmt::Debug for RedbStore {
     }
 }
 
-fn writable(database: &Database) -> Result<&redb::Database> {
+pub(crate) fn writable(database: &Database) -> Result<&redb::Database> {
     match database {
         Database::Writable(database) => database.open(),
         Database::ReadOnly(_) => Err(read_only()),

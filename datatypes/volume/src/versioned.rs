@@ -52,7 +52,7 @@ impl<'s, S: Store> Volume<'s, S> {
         if volume.properties.importing {
             return Err(Error::new(
                 ErrorKind::Poisoned,
-                "the volume's import was cut short; import it again with --replace",
+                "the volume's import was cut short; import it again under this name",
             )
             .with("volume", name));
         }

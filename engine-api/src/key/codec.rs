@@ -62,6 +62,26 @@ impl DataKey {
         key
     }
 
+    /// The same key in another instance.
+    #[must_use]
+    pub fn in_instance(self, instance: InstanceId) -> Self {
+        Self { instance, ..self }
+    }
+
+    /// The same key at another version.
+    #[must_use]
+    pub fn at_version(self, version: VersionId) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Rewrites the bytes of a full key to another instance and version; key, client and mark are kept.
+    ///
+    /// # Errors
+    /// `Corrupt` for bytes that no data key has.
+    pub fn rewrite(key: &[u8], instance: InstanceId, version: VersionId) -> Result<Vec<u8>> {
+        Ok(Self::parse(key)?.in_instance(instance).at_version(version).encode())
+    }
+
     /// Parses a full key of the data space.
     ///
     /// # Errors
@@ -267,6 +287,14 @@ mod tests {
             if a < b {
                 prop_assert!(group_end(&group_start(InstanceId(1), &a)) < right);
             }
+        }
+
+        #[test]
+        fn rewriting_changes_instance_and_version_alone(tkey: Vec<u8>, from: (u32, u32), to: (u32, u32)) {
+            let key = DataKey { mark: Mark::Tombstone, ..data(from.0, &tkey, from.1) };
+            let rewritten = DataKey::rewrite(&key.encode(), InstanceId(to.0), VersionId(to.1)).unwrap();
+            let expected = DataKey { mark: Mark::Tombstone, ..data(to.0, &tkey, to.1) };
+            prop_assert_eq!(DataKey::parse(&rewritten).unwrap(), expected);
         }
 
         #[test]

@@ -51,7 +51,7 @@ impl fmt::Display for Findings {
             if self.problems.is_empty() {
                 "sound".to_owned()
             } else {
-                format!("{} problems", self.problems.len())
+                format!("problems: {}", self.problems.len())
             },
         )
     }
