@@ -306,6 +306,22 @@ fn a_handle_that_missed_the_commit_is_refused_by_the_store() {
 }
 
 #[test]
+fn a_handle_that_missed_a_new_version_looks_again() {
+    use std::sync::Arc;
+    let shared = Arc::new(MemoryStore::new());
+    let first = Versioned::create(Arc::clone(&shared)).unwrap();
+    let second = Versioned::open(shared).unwrap();
+    let repo = first.create_repo("atlas", None).unwrap();
+    let instance = first.create_instance(repo.id, &NewInstance::new("kv", "keyvalue")).unwrap().id;
+    let ctx = DataContext::versioned(instance, repo.root);
+    second.put(&ctx, &TKey::from("k"), Bytes::from("v")).unwrap();
+    assert_eq!(first.get(&ctx, &TKey::from("k")).unwrap().as_deref(), Some(b"v".as_slice()));
+    first.delete_instance(instance).unwrap();
+    let late = second.put(&ctx, &TKey::from("k"), Bytes::from("w"));
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::NotFound, "no data without an instance");
+}
+
+#[test]
 fn contexts_must_fit_the_instance() {
     let (store, repo, instance) = atlas();
     let plain =

@@ -218,12 +218,23 @@ impl<S: Store> Versioned<S> {
     }
 
     /// What a context means in this store.
+    ///
+    /// One that names what isn't there may name what another handle has made since, so the DAG is read anew.
     pub(super) fn place(&self, ctx: &dyn Context) -> Result<Target> {
-        let state = self.current()?;
+        match self.place_in(&self.current()?.dag, ctx) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.refresh()?;
+                self.place_in(&self.current()?.dag, ctx)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn place_in(&self, dag: &VersionDag, ctx: &dyn Context) -> Result<Target> {
         match ctx.scope() {
             Scope::Metadata => Ok(Target::Metadata),
             Scope::Unversioned(id) => {
-                let instance = state.dag.instance(id)?;
+                let instance = dag.instance(id)?;
                 if instance.versioned {
                     return Err(mismatch(
                         instance,
@@ -233,8 +244,8 @@ impl<S: Store> Versioned<S> {
                 Ok(Target::Unversioned(DataContext::unversioned(id)))
             }
             Scope::Versioned(id, version) => {
-                let instance = state.dag.instance(id)?;
-                let version = state.dag.version(version)?;
+                let instance = dag.instance(id)?;
+                let version = dag.version(version)?;
                 if !instance.versioned {
                     return Err(mismatch(
                         instance,
@@ -247,7 +258,7 @@ impl<S: Store> Versioned<S> {
                         "the data instance and the version belong to different repos",
                     ));
                 }
-                let ancestry = self.ancestry(&state.dag, version.id)?;
+                let ancestry = self.ancestry(dag, version.id)?;
                 Ok(Target::Versioned {
                     ctx: DataContext::versioned(id, version.id),
                     ancestry,

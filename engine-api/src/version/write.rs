@@ -9,7 +9,7 @@ use super::read::{resolve_key, resolve_range};
 use super::record;
 use super::resolver::Resolved;
 use super::versioned::{Target, Versioned};
-use crate::ext::{KeyRange, StoreExt};
+use crate::ext::{KeyRange, StoreExt, ViewExt};
 use crate::key::{Context, DataContext, DataKey, MetadataContext, TKey, VersionId};
 use crate::spi::{
     DeleteRange, Error, ErrorKind, Expected, Fetch, Result, Step, Store, Value, View, WriteBatch, visitor,
@@ -19,12 +19,19 @@ impl<S: Store> Versioned<S> {
     /// Commits a batch that [`writing`] has begun.
     fn finish(&self, target: &Target, batch: &WriteBatch) -> Result<()> {
         let error = match self.store.write(batch) {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
+            Err(error) if error.kind() == ErrorKind::Conflict => error,
+            outcome => return outcome,
         };
-        if let (ErrorKind::Conflict, Target::Versioned { ctx, .. }) = (error.kind(), target)
-            && let Some(version) = ctx.version()
-            && self.store.exists(record::committed(version))?
+        let Ok(ctx) = target.data() else { return Err(error) };
+        // Which of the requirements it was decides what is told, and the DAG at hand was out of date.
+        let view = self.store.view()?;
+        if !view.exists(&record::numbered(record::INSTANCE, ctx.instance().0))? {
+            self.refresh()?;
+            return Err(Error::new(ErrorKind::NotFound, "the data instance was deleted")
+                .with("instance", ctx.instance()));
+        }
+        if let Some(version) = ctx.version()
+            && view.exists(&record::committed(version))?
         {
             self.refresh()?;
             return Err(closed());
@@ -36,12 +43,13 @@ impl<S: Store> Versioned<S> {
 /// Begins a batch in a context that may be written.
 fn writing(target: &Target) -> Result<WriteBatch> {
     let mut batch = WriteBatch::new();
-    if let Target::Versioned { ctx, committed, .. } = target {
-        if *committed {
-            return Err(closed());
-        }
-        // Judged with the commit itself, so that no write slips in behind another thread's, or another
-        // process's, commit of the version.
+    if let Target::Versioned { committed: true, .. } = target {
+        return Err(closed());
+    }
+    // Judged with the commit itself, so that no write slips in behind another thread's, or another process's,
+    // commit of the version or deletion of the instance.
+    if let Ok(ctx) = target.data() {
+        batch.require_present(record::numbered(record::INSTANCE, ctx.instance().0));
         if let Some(version) = ctx.version() {
             batch.require_absent(record::committed(version));
         }
