@@ -1,1 +1,28 @@
-//! bench
+#![doc = include_str!("../README.md")]
+
+mod clock;
+mod contenders;
+mod contest;
+mod data;
+mod history;
+mod measure;
+mod options;
+mod ours;
+mod peer;
+mod pinned;
+mod plans;
+mod relaxed;
+mod run;
+mod scan_all;
+mod stage;
+mod table;
+mod target;
+mod timing;
+
+use std::error::Error;
+
+pub use options::Options;
+pub use run::run;
+
+/// What everything here answers: a benchmark has nobody to tell one error from another.
+pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;

@@ -1,0 +1,80 @@
+//! A linear history: at every version every key has a value of its own.
+
+use engine_api::key::{Context, DataContext, InstanceId, TKey, TKeyClass, VersionId};
+use engine_api::version::{NewInstance, OrderedKeyValue, Versioned};
+use engine_api::{Bytes, Store, ViewExt};
+
+use super::Outcome;
+use super::contenders::Subject;
+use super::data;
+use super::relaxed::Relaxed;
+
+/// A store with a linear history.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// The store and the raw engine.
+    pub(crate) subject: Subject,
+    /// The versions, from the root to the head, which is open.
+    pub(crate) versions: Vec<VersionId>,
+    /// How many keys there are, the keys of [`tkey`].
+    pub(crate) keys: usize,
+    instance: InstanceId,
+}
+
+/// The key of a number; keys are in the order of their numbers.
+pub(crate) fn tkey(number: usize) -> TKey {
+    TKey::new(TKeyClass(177), &data::key(number))
+}
+
+impl History {
+    /// Writes `keys` keys at each of `versions` versions, with values of `bytes` bytes.
+    pub(crate) fn linear(subject: Subject, keys: usize, versions: usize, bytes: usize) -> Outcome<Self> {
+        let store = Versioned::create(Relaxed(&*subject.store))?;
+        let repo = store.create_repo("bench", None)?;
+        let instance = store.create_instance(repo.id, &NewInstance::new("entries", "keyvalue"))?.id;
+        let mut made = vec![repo.root];
+        let mut head = repo.root;
+        for edition in 0..versions {
+            if edition > 0 {
+                store.commit_version(head, "")?;
+                head = store.new_version(head, None)?.id;
+                made.push(head);
+            }
+            let entries: Vec<_> = (0..keys)
+                .map(|number| (tkey(number), Bytes::from(data::value(number, edition, bytes))))
+                .collect();
+            store.put_range(&DataContext::versioned(instance, head), &entries)?;
+        }
+        store.store().flush()?;
+        Ok(Self { subject, versions: made, keys, instance })
+    }
+
+    /// The head.
+    pub(crate) fn head(&self) -> DataContext {
+        self.at(self.versions.len() - 1)
+    }
+
+    /// The version in the middle.
+    pub(crate) fn middle(&self) -> DataContext {
+        self.at(self.versions.len() / 2)
+    }
+
+    fn at(&self, number: usize) -> DataContext {
+        DataContext::versioned(self.instance, self.versions[number])
+    }
+
+    /// Fails unless the store holds as many entries as were written.
+    pub(crate) fn check(&self) -> Outcome {
+        let stored = self.subject.store.view()?.count(&self.head().key_range())?;
+        if stored == (self.keys * self.versions.len()) as u64 {
+            Ok(())
+        } else {
+            Err("entries are missing".into())
+        }
+    }
+}
+
+/// The subject's store, with versions.
+pub(crate) fn versioned<S: Store>(store: S) -> Outcome<Versioned<S>> {
+    Ok(Versioned::open(store)?)
+}

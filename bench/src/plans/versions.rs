@@ -1,0 +1,161 @@
+//! Reading through the read rule, beside reading the very entry that answers.
+
+use std::rc::Rc;
+
+use engine_api::key::{Context, DataContext, TKey};
+use engine_api::version::{Ancestry, Flow, OrderedKeyValue, Resolved, Versioned};
+use engine_api::{Direction, Fetch, KeyRange, Store};
+
+use super::Plan;
+use crate::Outcome;
+use crate::contest::{Contest, Side};
+use crate::data;
+use crate::history::{History, tkey, versioned};
+use crate::peer::{Keys, Ranges, Snapshot};
+use crate::pinned::Pinned;
+use crate::scan_all;
+use crate::stage::{RUN, SMALL, Stage, VERSIONS};
+use crate::target::Target;
+
+const ABSENT: &str = "a key is absent that was written at every version";
+
+/// From which version keys are read.
+type Reader = fn(&History) -> DataContext;
+
+pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Outcome<Vec<Plan<'a>>> {
+    let mut plans = Vec::new();
+    for (which, count) in VERSIONS.into_iter().enumerate() {
+        let get = |from: &str, reader: Reader| {
+            Plan::new(
+                format!("versioned get 100 B, V = {count}, from the {from}, view held"),
+                Target::Ratio(1.8),
+                move || held(stage.history(which)?, reader),
+            )
+        };
+        plans.push(get("head", History::head));
+        if count > 1 {
+            plans.push(get("middle", History::middle));
+        }
+        plans.push(Plan::new(
+            format!("versioned get 100 B, V = {count}, from the head, a view each"),
+            Target::Ratio(1.8),
+            move || each(stage.history(which)?),
+        ));
+        plans.push(Plan::new(
+            format!("baseline: get 100 B, V = {count}, from the head, by a scan of all versions"),
+            Target::None,
+            move || baseline(stage.history(which)?),
+        ));
+    }
+    plans.push(Plan::new(
+        "versioned get 100 B, V = 1000 beside V = 10 (as raw)",
+        Target::Ratio(1.5),
+        move || flat(stage.history(1)?, stage.history(3)?),
+    ));
+    plans.push(Plan::new("versioned get 64 KiB, V = 1, view held", Target::Ratio(1.9), move || {
+        held(stage.large_history()?, History::head)
+    }));
+    let range = |which: usize, target| {
+        let count = VERSIONS[which];
+        Plan::new(
+            format!("versioned range of 1000 × 100 B, V = {count}, view held"),
+            Target::Ratio(target),
+            move || ranges(stage.history(which)?),
+        )
+    };
+    plans.extend([range(0, 1.5), range(1, 1.3)]);
+    let (raw, _) = stage.abilities()?;
+    // Beside nothing, one time isn't flat or steep.
+    plans.retain(|plan| raw || !plan.operation.contains("beside"));
+    Ok(plans)
+}
+
+fn tkeys(history: &History) -> Rc<[TKey]> {
+    data::shuffled_by(history.keys, tkey)
+}
+
+/// The entries that answer when keys are read from `ctx`.
+fn exact(history: &History, ctx: DataContext) -> Keys {
+    data::shuffled_by(history.keys, |number| ctx.construct_key(&tkey(number)))
+}
+
+fn raw_get(history: &History, ctx: DataContext, snapshot: Snapshot) -> Outcome<Vec<Side<'_>>> {
+    let raw = history.subject.peer.as_ref().map(|peer| peer.get(exact(history, ctx), snapshot));
+    Ok(raw.transpose()?.into_iter().collect())
+}
+
+fn get<'a>(store: Versioned<impl Store + 'a>, ctx: DataContext, tkeys: Rc<[TKey]>) -> Side<'a> {
+    Side::over("ours", tkeys, move |tkey| Ok(data::digest(&store.get(&ctx, tkey)?.ok_or(ABSENT)?)))
+}
+
+fn held_get(history: &History, ctx: DataContext) -> Outcome<Side<'_>> {
+    Ok(get(versioned(Pinned::new(&*history.subject.store)?)?, ctx, tkeys(history)))
+}
+
+fn held(history: &History, reader: Reader) -> Outcome<Contest<'_>> {
+    let ctx = reader(history);
+    Ok(Contest::of(raw_get(history, ctx, Snapshot::Held)?, held_get(history, ctx)?))
+}
+
+fn each(history: &History) -> Outcome<Contest<'_>> {
+    let ctx = history.head();
+    let ours = get(versioned(&*history.subject.store)?, ctx, tkeys(history));
+    Ok(Contest::of(raw_get(history, ctx, Snapshot::Each)?, ours))
+}
+
+fn baseline(history: &History) -> Outcome<Contest<'_>> {
+    let ctx = history.head();
+    let store = versioned(&*history.subject.store)?;
+    let ancestry = Ancestry::new(&store.dag()?, ctx.version().unwrap_or_default())?;
+    let view = history.subject.store.view()?;
+    let ours = Side::over("scan of all versions", tkeys(history), move |tkey| {
+        Ok(data::digest(&scan_all::get(&*view, &ancestry, &ctx, tkey)?.ok_or(ABSENT)?))
+    });
+    Ok(Contest::of(raw_get(history, ctx, Snapshot::Held)?, ours))
+}
+
+fn flat<'a>(short: &'a History, long: &'a History) -> Outcome<Contest<'a>> {
+    let raw = vec![held_get(short, short.head())?];
+    Ok(Contest { alike: false, ..Contest::of(raw, held_get(long, long.head())?) })
+}
+
+/// Beside a scan of all the entries at every version, and beside a seek for each key.
+fn ranges(history: &History) -> Outcome<Contest<'_>> {
+    let (ctx, runs) = (history.head(), history.keys / RUN);
+    let mut raw = Vec::new();
+    if let Some(peer) = &history.subject.peer {
+        let group = |number| ctx.unversioned_key_prefix(&tkey(number));
+        let full: Ranges = data::shuffled_by(runs, |run| (group(run * RUN), group((run + 1) * RUN)));
+        raw.extend(peer.scans(full, Direction::Forward)?);
+        raw.push(peer.seeks(data::shuffled_by(runs, |run| {
+            numbers(run).map(|number| ctx.construct_key(&tkey(number))).collect()
+        }))?);
+    }
+    let store = versioned(Pinned::new(&*history.subject.store)?)?;
+    let ranges = data::shuffled_by(runs, |run| KeyRange::new(tkey(run * RUN)..tkey((run + 1) * RUN)));
+    let mut ours = Side::over("ours", ranges, move |range| visit(&store, &ctx, range));
+    // The raw scans read other entries too, so what ours reads is compared with what was written.
+    let expected = (0..runs).flat_map(numbers).fold(0_u64, |sum, number| {
+        let value = data::value(number, history.versions.len() - 1, SMALL);
+        sum.wrapping_add(data::glance(tkey(number).as_bytes(), &value))
+    });
+    if (ours.run)(runs as u64)? != expected {
+        return Err("a range isn't what was written".into());
+    }
+    Ok(Contest { alike: false, ..Contest::of(raw, ours) })
+}
+
+fn numbers(run: usize) -> std::ops::Range<usize> {
+    run * RUN..(run + 1) * RUN
+}
+
+fn visit(store: &Versioned<impl Store>, ctx: &DataContext, range: &KeyRange) -> Outcome<u64> {
+    let mut sum = 0_u64;
+    store.visit(ctx, range, Fetch::Entries, &mut |tkey, resolved| {
+        if let Resolved::Found { value, .. } = resolved {
+            sum = sum.wrapping_add(data::glance(tkey.as_bytes(), &value));
+        }
+        Ok(Flow::Continue(()))
+    })?;
+    Ok(sum)
+}
