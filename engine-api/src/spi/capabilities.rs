@@ -97,7 +97,7 @@ pub enum Execution {
 }
 
 /// What a store can do. Each fact is checked by conformance, and so is each denial: what isn't declared must
-/// answer [`ErrorKind::Unsupported`].
+/// answer [`Unsupported`](crate::ErrorKind::Unsupported).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
