@@ -1,7 +1,11 @@
 //! Decorators: stores that wrap a store.
 
 mod faulty;
+mod immutable;
+mod metered;
 mod read_only;
 
 pub use faulty::{Fault, Faults, Faulty};
+pub use immutable::Immutable;
+pub use metered::{Metered, Usage};
 pub use read_only::ReadOnly;

@@ -227,6 +227,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value's length, where the value is at hand.
+    pub const fn ready_len(self) -> Option<usize> {
+        match self.0 {
+            Held::Ready(bytes) => Some(bytes.len()),
+            Held::Deferred(_) => None,
+        }
+    }
+
     /// A copy of the value's bytes.
     pub fn to_bytes(self) -> Result<Bytes> {
         self.bytes().map(Bytes::copy_from_slice)
