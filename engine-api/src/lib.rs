@@ -21,5 +21,6 @@ pub use spi::{
     Advance, Atomicity, Capabilities, Conditional, Config, DeleteRange, Descriptor, Direction, Durability,
     DurabilityLevels, Engine, Error, ErrorKind, Execution, Expected, Fetch, Limits, LoadValue, Op, OpenMode,
     Opened, OptionKind, OptionSpec, OptionValue, Persistence, Processes, Reads, Repaired, Requirement,
-    Result, Retry, Reverse, Scan, Step, Store, Value, View, Visitor, WriteBatch, Writers, visitor,
+    Requirements, Result, Retry, Reverse, Scan, Step, Store, Value, View, Visitor, WriteBatch, Writers,
+    visitor,
 };

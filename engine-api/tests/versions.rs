@@ -2,15 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine_api::key::{
     ClientId, Context, DataContext, DataKey, InstanceId, Mark, MetadataContext, RepoId, TKey, VersionId,
 };
+use engine_api::layers::{Fault, Faults, Faulty};
 use engine_api::version::{
     Ancestry, DeleteScope, Flow, KeyResolver, MergePolicy, NewInstance, Offer, OrderedKeyValue, Repo,
-    Resolved, Version, VersionDag, Versioned,
+    Resolved, Version, VersionDag, Versioned, process_range, stream,
 };
-use engine_api::{Bytes, ErrorKind, Fetch, KeyRange, MemoryStore, Uuid};
+use engine_api::{Bytes, Error, ErrorKind, Fetch, KeyRange, MemoryStore, Uuid};
 use proptest::prelude::*;
 
 /// The parents of each version, by number; versions are numbered from 1.
@@ -469,6 +472,92 @@ fn a_diff_names_the_keys_that_are_seen_differently() {
     let expected =
         [("b".to_owned(), true, true), ("c".to_owned(), true, false), ("e".to_owned(), false, true)];
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn raw_entries_are_exactly_what_is_stored() {
+    let (store, repo, instance) = atlas();
+    let ctx = DataContext::versioned(instance, repo.root);
+    let key = TKey::from("k");
+    let raw = |mark| DataKey { instance, tkey: key.clone(), version: repo.root, client: ClientId(0), mark };
+    store.put_raw(&raw(Mark::Data), Bytes::from("v")).unwrap();
+    assert_eq!(store.get(&ctx, &key).unwrap().as_deref(), Some(b"v".as_slice()));
+    store.put_raw(&raw(Mark::Tombstone), Bytes::new()).unwrap();
+    assert_eq!(store.get_raw(&raw(Mark::Data)).unwrap(), None, "one mark at a version");
+    assert!(matches!(store.resolve(&ctx, &key).unwrap(), Resolved::Deleted { .. }));
+    store.delete_raw(&raw(Mark::Tombstone)).unwrap();
+    assert_eq!(store.resolve(&ctx, &key).unwrap(), Resolved::Absent);
+    let valued = store.put_raw(&raw(Mark::Tombstone), Bytes::from("v"));
+    assert_eq!(valued.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    store.commit_version(repo.root, "").unwrap();
+    assert_eq!(store.put_raw(&raw(Mark::Data), Bytes::new()).unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert_eq!(store.delete_raw(&raw(Mark::Data)).unwrap_err().kind(), ErrorKind::ReadOnly);
+}
+
+fn numbered(store: &Versioned<MemoryStore>, ctx: &DataContext, count: u32) {
+    let entries: Vec<_> =
+        (0..count).map(|at| (TKey::from(at.to_be_bytes().to_vec()), Bytes::from(vec![7; 10]))).collect();
+    store.put_range(ctx, &entries).unwrap();
+}
+
+#[test]
+fn a_stream_goes_over_many_pages_and_sees_what_comes_behind_it() {
+    let (store, repo, instance) = atlas();
+    let ctx = DataContext::versioned(instance, repo.root);
+    numbered(&store, &ctx, 3_000);
+    let keys: Vec<_> =
+        stream(&store, &ctx, KeyRange::ALL, Fetch::Keys).map(|entry| entry.unwrap().0).collect();
+    assert_eq!(keys, store.keys_in_range(&ctx, &KeyRange::ALL).unwrap());
+    let mut streaming = stream(&store, &ctx, KeyRange::ALL, Fetch::Entries);
+    assert!(streaming.next().is_some());
+    store.put(&ctx, &TKey::from(&[0xFF; 5]), Bytes::new()).unwrap();
+    assert_eq!(streaming.count(), 3_000);
+}
+
+#[test]
+fn a_stream_ends_after_an_error() {
+    let faults = Faults::new();
+    let store = Versioned::create(Faulty::new(MemoryStore::new(), faults.clone())).unwrap();
+    let repo = store.create_repo("r", None).unwrap();
+    let instance = store.create_instance(repo.id, &NewInstance::new("kv", "keyvalue")).unwrap().id;
+    let ctx = DataContext::versioned(instance, repo.root);
+    for at in 0..10_u8 {
+        store.put(&ctx, &TKey::from(vec![at]), Bytes::new()).unwrap();
+    }
+    faults.fail_after(Fault::ScanEntry, 5);
+    let outcomes: Vec<_> = stream(&store, &ctx, KeyRange::ALL, Fetch::Keys).collect();
+    assert!(matches!(outcomes.as_slice(), [Err(_)]), "{outcomes:?}");
+    faults.fail_after(Fault::ScanEntry, 5);
+    let processed = process_range(&store, &ctx, &KeyRange::ALL, 2, &|_, _| Ok(()));
+    assert_eq!(processed.unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
+fn a_range_is_processed_by_all_workers_until_one_fails() {
+    let (store, repo, instance) = atlas();
+    let ctx = DataContext::versioned(instance, repo.root);
+    numbered(&store, &ctx, 2_000);
+    for workers in [1, 2, 7] {
+        let seen = Mutex::new(BTreeSet::new());
+        process_range(&store, &ctx, &KeyRange::ALL, workers, &|tkey, value| {
+            assert_eq!(value.len(), 10);
+            assert!(seen.lock().unwrap().insert(tkey.clone()));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen.into_inner().unwrap().len(), 2_000);
+        let calls = AtomicUsize::new(0);
+        let failed = process_range(&store, &ctx, &KeyRange::ALL, workers, &|_, _| {
+            if calls.fetch_add(1, Ordering::SeqCst) == 100 {
+                return Err(Error::new(ErrorKind::Corrupt, "enough"));
+            }
+            Ok(())
+        });
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert!(calls.into_inner() < 2_000, "the rest isn't begun");
+    }
+    let none = process_range(&store, &ctx, &KeyRange::ALL, 0, &|_, _| Ok(()));
+    assert_eq!(none.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
 #[test]

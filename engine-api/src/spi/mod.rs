@@ -9,6 +9,7 @@ mod engine;
 mod error;
 mod limits;
 mod option;
+mod requirements;
 mod scan;
 mod store;
 
@@ -24,5 +25,6 @@ pub use engine::{Engine, Opened, Repaired};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use limits::Limits;
 pub use option::{OptionKind, OptionSpec, OptionValue};
+pub use requirements::Requirements;
 pub use scan::{Advance, Direction, Fetch, LoadValue, Scan, Step, Value, Visitor, visitor};
 pub use store::{Store, View};

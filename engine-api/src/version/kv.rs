@@ -55,6 +55,22 @@ pub trait OrderedKeyValue: Send + Sync {
         visit: &mut dyn FnMut(&DataKey, Value<'_>) -> Result<Flow>,
     ) -> Result<()>;
 
+    /// The stored entry with exactly this key, whatever its version's ancestors have.
+    fn get_raw(&self, key: &DataKey) -> Result<Option<Bytes>>;
+
+    /// Stores an entry under exactly this key; the version's entry of the other mark goes, for it has one of
+    /// the two.
+    ///
+    /// # Errors
+    /// `ReadOnly` when the version is committed; `InvalidArgument` for a tombstone with a value.
+    fn put_raw(&self, key: &DataKey, value: Bytes) -> Result<()>;
+
+    /// Removes, physically, the entry with exactly this key; what ancestors have shows again.
+    ///
+    /// # Errors
+    /// `ReadOnly` when the version is committed.
+    fn delete_raw(&self, key: &DataKey) -> Result<()>;
+
     /// Stores a value.
     fn put(&self, ctx: &dyn Context, tkey: &TKey, value: Bytes) -> Result<()>;
 

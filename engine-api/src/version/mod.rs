@@ -20,6 +20,7 @@ mod lookup;
 mod read;
 mod record;
 mod resolver;
+mod stream;
 mod versioned;
 mod write;
 
@@ -29,4 +30,5 @@ pub use diff::Difference;
 pub use history::NewInstance;
 pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue};
 pub use resolver::{KeyResolver, MergePolicy, Offer, Resolved};
+pub use stream::{Stream, process_range, stream};
 pub use versioned::Versioned;

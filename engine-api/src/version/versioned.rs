@@ -13,8 +13,7 @@ use super::resolver::MergePolicy;
 use crate::ext::{KeyRange, StoreExt};
 use crate::key::{Context, DataContext, MetadataContext, Scope, TKeyClass, VersionId};
 use crate::spi::{
-    Atomicity, Capabilities, Conditional, Error, ErrorKind, Processes, Result, Step, Store, Value, View,
-    WriteBatch, visitor,
+    Error, ErrorKind, Processes, Requirements, Result, Step, Store, Value, View, WriteBatch, visitor,
 };
 
 /// A store with versions: repos, their DAGs, and data instances whose keys are resolved by the read rule.
@@ -79,7 +78,7 @@ impl<S: Store> Versioned<S> {
     /// # Errors
     /// `Incompatible` when the store isn't empty; `Unsupported` when the engine lacks what versions need.
     pub fn create(store: S) -> Result<Self> {
-        check_engine(store.capabilities())?;
+        Requirements::new("versions").atomic().conditional().check(store.capabilities())?;
         if let Some((key, _)) = store.first(&KeyRange::ALL)? {
             return Err(Error::new(ErrorKind::Incompatible, "the store isn't empty").with_key("key", &key));
         }
@@ -98,7 +97,7 @@ impl<S: Store> Versioned<S> {
     /// # Errors
     /// `Incompatible` when it isn't one, or one of a layout that this build doesn't know; `Corrupt`.
     pub fn open(store: S) -> Result<Self> {
-        check_engine(store.capabilities())?;
+        Requirements::new("versions").atomic().conditional().check(store.capabilities())?;
         let state = State::load(&*store.view()?)?;
         Ok(Self {
             store,
@@ -306,21 +305,6 @@ impl Target {
 
 fn mismatch(instance: &Instance, message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidArgument, message).with("instance", &instance.name)
-}
-
-fn check_engine(capabilities: &Capabilities) -> Result<()> {
-    let mut missing = Vec::new();
-    if capabilities.atomicity != Atomicity::Store {
-        missing.push("batches that are atomic over the store");
-    }
-    if capabilities.conditional != Conditional::Batch {
-        missing.push("conditional batches");
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Unsupported, "the engine lacks what versions need")
-        .with("missing", missing.join(", ")))
 }
 
 impl State {

@@ -10,7 +10,7 @@ use super::record;
 use super::resolver::Resolved;
 use super::versioned::{Target, Versioned};
 use crate::ext::{KeyRange, StoreExt, ViewExt};
-use crate::key::{Context, DataContext, DataKey, MetadataContext, TKey, VersionId};
+use crate::key::{Context, DataContext, DataKey, Mark, MetadataContext, TKey, VersionId};
 use crate::spi::{
     DeleteRange, Error, ErrorKind, Expected, Fetch, Result, Step, Store, Value, View, WriteBatch, visitor,
 };
@@ -37,6 +37,15 @@ impl<S: Store> Versioned<S> {
             return Err(closed());
         }
         Err(error)
+    }
+}
+
+/// The context in which a full key is meant.
+fn context_of(key: &DataKey) -> DataContext {
+    if key.version == VersionId::default() {
+        DataContext::unversioned(key.instance)
+    } else {
+        DataContext::versioned(key.instance, key.version)
     }
 }
 
@@ -197,6 +206,32 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
     ) -> Result<()> {
         let target = self.place(ctx)?;
         view_raw(&*self.store.view()?, target.data()?, range, visit)
+    }
+
+    fn get_raw(&self, key: &DataKey) -> Result<Option<Bytes>> {
+        self.place(&context_of(key))?;
+        self.store.get(key.encode())
+    }
+
+    fn put_raw(&self, key: &DataKey, value: Bytes) -> Result<()> {
+        if key.mark == Mark::Tombstone && !value.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a tombstone has no value"));
+        }
+        let target = self.place(&context_of(key))?;
+        let mut batch = writing(&target)?;
+        let other = match key.mark {
+            Mark::Data => Mark::Tombstone,
+            Mark::Tombstone => Mark::Data,
+        };
+        batch.delete(DataKey { mark: other, ..key.clone() }.encode()).put(key.encode(), value);
+        self.finish(&target, &batch)
+    }
+
+    fn delete_raw(&self, key: &DataKey) -> Result<()> {
+        let target = self.place(&context_of(key))?;
+        let mut batch = writing(&target)?;
+        batch.delete(key.encode());
+        self.finish(&target, &batch)
     }
 
     fn put(&self, ctx: &dyn Context, tkey: &TKey, value: Bytes) -> Result<()> {
