@@ -89,7 +89,11 @@ fn get<'a>(store: Versioned<impl Store + 'a>, ctx: DataContext, tkeys: Rc<[TKey]
 }
 
 fn held_get(history: &History, ctx: DataContext) -> Outcome<Side<'_>> {
-    Ok(get(versioned(Pinned::new(&*history.subject.store)?)?, ctx, tkeys(history)))
+    held_get_of(history, ctx, tkeys(history))
+}
+
+fn held_get_of(history: &History, ctx: DataContext, tkeys: Rc<[TKey]>) -> Outcome<Side<'_>> {
+    Ok(get(versioned(Pinned::new(&*history.subject.store)?)?, ctx, tkeys))
 }
 
 fn held(history: &History, reader: Reader) -> Outcome<Contest<'_>> {
@@ -114,8 +118,11 @@ fn baseline(history: &History) -> Outcome<Contest<'_>> {
     Ok(Contest::of(raw_get(history, ctx, Snapshot::Held)?, ours))
 }
 
+/// Both read as many keys, spread over all that there are, so that caches serve them alike.
 fn flat<'a>(short: &'a History, long: &'a History) -> Outcome<Contest<'a>> {
-    let raw = vec![held_get(short, short.head())?];
+    let apart = (short.keys / long.keys).max(1);
+    let spread = data::shuffled_by(short.keys.min(long.keys), |number| tkey(number * apart));
+    let raw = vec![held_get_of(short, short.head(), spread)?];
     Ok(Contest { alike: false, ..Contest::of(raw, held_get(long, long.head())?) })
 }
 
