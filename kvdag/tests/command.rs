@@ -123,6 +123,26 @@ fn every_format_goes_in_and_comes_out() {
 }
 
 #[test]
+fn a_store_is_copied_with_its_history() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    succeed(at, &["demo", "--keep"]);
+    let copied =
+        succeed(at, &["copy", "--from", "kvdag-demo.redb", "--to", "redb:copy.redb", "--verify"]).out;
+    assert!(copied.contains("compared, and the same"), "{copied}");
+    fail(at, &["copy", "--from", "kvdag-demo.redb", "--to", "copy.redb"], 4, "a store already");
+    let log = |store| succeed(at, &["log", store]).out;
+    assert_eq!(log("copy.redb"), log("kvdag-demo.redb"));
+    for version in ["main", "blanked"] {
+        succeed(at, &["export", "copy.redb", "head", "copy.raw", "--at", version]);
+        succeed(at, &["export", "kvdag-demo.redb", "head", "first.raw", "--at", version]);
+        assert_eq!(fs::read(at.join("copy.raw")).unwrap(), fs::read(at.join("first.raw")).unwrap());
+    }
+    fail(at, &["copy", "--from", "nosuch.redb", "--to", "new.redb"], 3, "no store at this path");
+    assert!(!at.join("new.redb").exists());
+}
+
+#[test]
 fn engines_say_what_they_are() {
     let folder = tempdir().unwrap();
     let engines = succeed(folder.path(), &["engines", "--format", "json"]).json();

@@ -12,6 +12,7 @@
 
 mod ancestry;
 mod chain;
+mod copy;
 mod dag;
 mod diff;
 mod history;
@@ -25,6 +26,7 @@ mod versioned;
 mod write;
 
 pub use ancestry::Ancestry;
+pub use copy::{Copied, compare_stores, copy_store};
 pub use dag::{Instance, Repo, Version, VersionDag};
 pub use diff::Difference;
 pub use history::NewInstance;

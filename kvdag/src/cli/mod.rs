@@ -4,6 +4,7 @@ mod branch;
 mod check;
 mod commit;
 mod conformance;
+mod copy;
 mod defects;
 mod demo;
 mod diff;
@@ -89,6 +90,8 @@ enum Command {
     Branch(branch::Args),
     /// List the keys that differ between two versions.
     Diff(diff::Args),
+    /// Copy a store to another engine or place, whole, with its history.
+    Copy(copy::Args),
     /// Read everything and compare checksums and structure.
     Check(check::Args),
     /// Mend a store that was left damaged, as far as its engine can.
@@ -145,6 +148,7 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::New(args) => new::run(&args, output),
         Command::Branch(args) => branch::run(&args, output),
         Command::Diff(args) => diff::run(&args, output),
+        Command::Copy(args) => copy::run(&args, output),
         Command::Check(args) => return check::run(&args, output),
         Command::Repair(args) => repair::run(&args, output),
         Command::Engines(args) => engines::run(&args, output),
