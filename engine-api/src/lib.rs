@@ -6,6 +6,8 @@ pub mod key;
 pub mod layers;
 mod memory;
 mod registry;
+#[doc = include_str!("../SPECIFICATION.md")]
+pub mod specification {}
 mod spi;
 pub mod version;
 

@@ -127,13 +127,10 @@ fn next_range(view: &dyn View, after: Option<&[u8]>) -> Result<Option<(RangeSum,
     Ok((sum.entries > 0).then_some((sum, batch)))
 }
 
+type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<Flow> + 'a;
+
 /// Visits entries, all but the format marker.
-fn each(
-    view: &dyn View,
-    after: Option<&[u8]>,
-    end: Bound<&[u8]>,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Flow>,
-) -> Result<()> {
+fn each(view: &dyn View, after: Option<&[u8]>, end: Bound<&[u8]>, visit: &mut Each<'_>) -> Result<()> {
     let marker = record::single(record::FORMAT);
     let mut take = visitor(|key: &[u8], value: Value<'_>| {
         if key == marker.as_slice() {
