@@ -65,3 +65,7 @@ pub fn open_versioned(url: &str) -> Result<Versioned<Box<dyn Store>>> {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/authoring.md")]
+struct Authoring;
