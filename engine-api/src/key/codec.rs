@@ -209,6 +209,9 @@ pub(crate) fn group_tkey(group: &[u8]) -> Result<TKey> {
 }
 
 fn unescape(escaped: &[u8]) -> Option<Vec<u8>> {
+    if !escaped.contains(&0x00) {
+        return Some(escaped.to_vec());
+    }
     let mut plain = Vec::with_capacity(escaped.len());
     let mut bytes = escaped.iter();
     while let Some(&byte) = bytes.next() {

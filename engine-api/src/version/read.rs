@@ -1,12 +1,14 @@
 //! Reading through the read rule: one scan for a key, one scan for a range.
 
+use std::ops::Bound;
+
 use super::ancestry::Ancestry;
 use super::kv::Flow;
 use super::resolver::{KeyResolver, MergePolicy, Offer, Resolved, two_entries};
 use crate::ext::KeyRange;
 use crate::key::{
-    ClientId, Context, DataContext, InstanceId, Mark, Suffix, TKey, VersionId, group_end, group_start,
-    group_tkey,
+    ClientId, Context, DataContext, InstanceId, Mark, SUFFIX_BYTES, Suffix, TKey, VersionId, group_end,
+    group_start, group_tkey,
 };
 use crate::spi::{Fetch, Result, Scan, Step, Value, View, Visitor};
 
@@ -22,20 +24,30 @@ pub(super) fn resolve_key(
     instance: InstanceId,
     tkey: &TKey,
 ) -> Result<Resolved> {
-    let group = group_start(instance, tkey.as_bytes());
-    let end = group_end(&group);
-    let start = entry_at(&group, ancestry.newest());
-    let mut reader =
-        PointReader { resolver: KeyResolver::new(ancestry, policy), group: &group, target: Vec::new() };
-    view.scan(Scan::half_open(&start, &end), &mut reader)?;
+    let mut start = group_start(instance, tkey.as_bytes());
+    let group = start.len();
+    first_entry(&mut start, ancestry.newest());
+    let mut reader = PointReader {
+        resolver: KeyResolver::new(ancestry, policy),
+        group: &start[..group],
+        target: Vec::new(),
+    };
+    // Without an upper bound: that an entry is another key's shows when it is compared, and a bound costs one
+    // more key to make.
+    view.scan(Scan::between(Bound::Included(&start), Bound::Unbounded), &mut reader)?;
     Ok(reader.resolver.finish())
+}
+
+/// Completes a group to the least key that an entry of it at `version` can have.
+fn first_entry(group: &mut Vec<u8>, version: VersionId) {
+    Suffix { version, client: ClientId(0), mark: Mark::Data }.write(group);
 }
 
 /// At or below every entry of the group at `version`.
 fn entry_at(group: &[u8], version: VersionId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(group.len() + 9);
+    let mut key = Vec::with_capacity(group.len() + SUFFIX_BYTES);
     key.extend_from_slice(group);
-    Suffix { version, client: ClientId(0), mark: Mark::Data }.write(&mut key);
+    first_entry(&mut key, version);
     key
 }
 
@@ -47,6 +59,9 @@ struct PointReader<'a> {
 
 impl Visitor for PointReader<'_> {
     fn visit(&mut self, key: &[u8], value: Value<'_>) -> Result<Step<'_>> {
+        if !key.starts_with(self.group) {
+            return Ok(Step::Stop);
+        }
         let (_, suffix) = Suffix::split(key)?;
         Ok(match self.resolver.offer(suffix.version, suffix.mark, value)? {
             Offer::More => Step::Next,

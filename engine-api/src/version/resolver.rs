@@ -1,6 +1,7 @@
 //! The read rule, without any I/O: entries of a key are offered newest first, and it says when to stop.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::ancestry::Ancestry;
 use crate::key::{Mark, VersionId};
@@ -83,13 +84,16 @@ pub enum Offer {
 /// Unseen entries that are stepped over before the engine is asked to seek past the rest.
 const STEPS_BEFORE_SEEK: u32 = 8;
 
+/// An entry of a key: the version at which it was written, and the value; `None` is a delete.
+type Entry = (VersionId, Option<Bytes>);
+
 /// Decides what one key is, from its entries in the order of their full keys.
 #[derive(Debug)]
 pub struct KeyResolver<'a> {
     ancestry: &'a Ancestry,
     policy: MergePolicy,
-    /// Entries of which none is an ancestor of another; `None` is a delete.
-    leading: Vec<(VersionId, Option<Bytes>)>,
+    /// Entries of which none is an ancestor of another: one, but behind a merge.
+    leading: SmallVec<[Entry; 1]>,
     /// The version of the entry before; 0, which no entry has, before the first.
     last: VersionId,
     unseen: u32,
@@ -98,7 +102,7 @@ pub struct KeyResolver<'a> {
 impl<'a> KeyResolver<'a> {
     /// For a reader, whose [`Ancestry`] must follow first parents for [`MergePolicy::FirstParent`].
     pub fn new(ancestry: &'a Ancestry, policy: MergePolicy) -> Self {
-        Self { ancestry, policy, leading: Vec::new(), last: VersionId::default(), unseen: 0 }
+        Self { ancestry, policy, leading: SmallVec::new(), last: VersionId::default(), unseen: 0 }
     }
 
     /// Takes the key's next entry. The value is read only where it may be the answer.
@@ -118,7 +122,7 @@ impl<'a> KeyResolver<'a> {
             }
         }
         if !self.ancestry.is_ascending() {
-            let mut kept = Vec::with_capacity(self.leading.len() + 1);
+            let mut kept = SmallVec::with_capacity(self.leading.len() + 1);
             for (leader, value) in self.leading.drain(..) {
                 if !self.ancestry.precedes(leader, version)? {
                     kept.push((leader, value));
@@ -135,7 +139,14 @@ impl<'a> KeyResolver<'a> {
     }
 
     /// What the key is, once the resolver is done or there are no more entries.
-    pub fn finish(self) -> Resolved {
+    pub fn finish(mut self) -> Resolved {
+        if self.leading.len() <= 1 {
+            return match self.leading.pop() {
+                Some((version, Some(value))) => Resolved::Found { value, version },
+                Some((version, None)) => Resolved::Deleted { version },
+                None => Resolved::Absent,
+            };
+        }
         let deleted = self.leading.iter().filter(|(_, value)| value.is_none()).map(|(id, _)| *id).max();
         let mut versions: Vec<_> =
             self.leading.iter().filter(|(_, value)| value.is_some()).map(|(id, _)| *id).collect();
