@@ -7,7 +7,7 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
         name: "cache",
         kind: OptionKind::Bytes { min: 1 << 20, max: 1 << 40 },
         default: "256MiB",
-        about: "Memory for pages; sled counts roughly, and takes half as much again and more.",
+        about: "Memory for pages; sled keeps to it roughly.",
     },
     OptionSpec {
         name: "flush-every",

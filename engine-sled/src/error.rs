@@ -52,7 +52,9 @@ pub(crate) fn convert_open(error: sled::Error) -> Error {
 #[cold]
 pub(crate) fn convert_commit(error: sled::Error, message: &'static str) -> Error {
     match error {
-        sled::Error::Io(error) => Error::new(ErrorKind::Ambiguous, message).caused_by(error),
+        sled::Error::Io(error) if error.kind() != io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::Ambiguous, message).caused_by(error)
+        }
         error => convert(error, message),
     }
 }

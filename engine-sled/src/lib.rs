@@ -19,7 +19,7 @@ use engine_api::{
 
 use config::Settings;
 use error::{DAMAGED, contain, convert_io, convert_open};
-use store::{Database, SledStore};
+use store::{Database, SledStore, sync_names};
 
 /// The sled engine, under the scheme `sled:`. A store is a folder.
 pub static SLED: SledEngine = SledEngine;
@@ -57,15 +57,14 @@ impl Engine for SledEngine {
     fn open(&self, config: &Config) -> Result<Opened> {
         let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
         let mut created = mode.decide(path)?;
-        let mut marker = if created { create(path) } else { hold(path) };
+        let mut lock = if created { create(path) } else { hold(path) };
         // Another process has created it since we looked.
-        if mode == OpenMode::Create
-            && matches!(&marker, Err(error) if error.kind() == ErrorKind::AlreadyExists)
+        if mode == OpenMode::Create && matches!(&lock, Err(error) if error.kind() == ErrorKind::AlreadyExists)
         {
             created = false;
-            marker = hold(path);
+            lock = hold(path);
         }
-        let database = marker.and_then(|marker| open(path, &settings, mode, marker));
+        let database = lock.and_then(|lock| open(path, &settings, mode, lock));
         let store = SledStore::new(database.map_err(|error| error.with("path", path.display()))?);
         let store: Box<dyn Store> = match mode {
             OpenMode::ReadOnly => Box::new(ReadOnly(store)),
@@ -78,14 +77,14 @@ impl Engine for SledEngine {
         let path = config.local_path()?;
         if !OpenMode::Create.decide(path)? {
             hold(path)
-                .and_then(|marker| remove(path, &marker))
+                .and_then(|lock| remove(path, &lock))
                 .map_err(|error| error.with("path", path.display()))?;
         }
         Ok(())
     }
 }
 
-fn open(path: &Path, settings: &Settings, mode: OpenMode, marker: File) -> Result<Database> {
+fn open(path: &Path, settings: &Settings, mode: OpenMode, lock: Lock) -> Result<Database> {
     // sled opens files beside its log for as long as it runs, wherever the process goes meanwhile.
     let path = path::absolute(path).map_err(|error| convert_io(error, "the path can't be made absolute"))?;
     wait_for_threads(&path)?;
@@ -95,13 +94,13 @@ fn open(path: &Path, settings: &Settings, mode: OpenMode, marker: File) -> Resul
         sled = sled.flush_every_ms(None);
     }
     let db = contain(DAMAGED, || sled.path(&path).open().map_err(convert_open))?;
-    Database::new(db, &path, marker)
+    Database::new(db, &path, lock)
 }
 
 /// Creates the folder under another name and gives it its own once it is a store, so that a process that
 /// dies on the way leaves no folder that is half one, and of two that create one, one fails. sled's own
 /// files come when it is first opened. The lock on the marker is held throughout.
-fn create(path: &Path) -> Result<File> {
+fn create(path: &Path) -> Result<Lock> {
     let parent = parent_of(path);
     let mut unnamed = tempfile::Builder::new();
     unnamed.prefix(".sled-");
@@ -111,7 +110,7 @@ fn create(path: &Path) -> Result<File> {
         convert_io(error, "no folder can be created in the folder").with("folder", parent.display())
     })?;
     let marked = mark(unnamed.path()).map_err(|error| convert_io(error, "the new folder can't be marked"))?;
-    lock(&marked)?;
+    let lock = Lock::take(marked)?;
     sync(unnamed.path())?;
     fs::rename(unnamed.path(), path).map_err(|error| match error.kind() {
         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
@@ -122,7 +121,7 @@ fn create(path: &Path) -> Result<File> {
     // It isn't there any more under the name by which it would be removed.
     drop(unnamed.keep());
     sync(parent)?;
-    Ok(marked)
+    Ok(lock)
 }
 
 fn mark(folder: &Path) -> io::Result<File> {
@@ -133,7 +132,7 @@ fn mark(folder: &Path) -> io::Result<File> {
 }
 
 /// Locks a store that is there, and refuses what isn't one without writing to it, which sled would do.
-fn hold(path: &Path) -> Result<File> {
+fn hold(path: &Path) -> Result<Lock> {
     let foreign = |message| Err(Error::new(ErrorKind::Incompatible, message));
     let metadata = fs::metadata(path).map_err(|error| convert_io(error, "the path can't be looked at"))?;
     if !metadata.is_dir() {
@@ -153,37 +152,52 @@ fn hold(path: &Path) -> Result<File> {
     if magic != MAGIC {
         return foreign("the folder's marker is of another kind, or of another version of this engine");
     }
-    lock(&marker)?;
-    Ok(marker)
+    Lock::take(marker)
 }
 
-fn lock(file: &File) -> Result<()> {
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => Error::new(ErrorKind::Locked, "the store is open elsewhere"),
-        TryLockError::Error(error) => convert_io(error, "the store can't be locked"),
-    })
+/// A lock on a file.
+pub(crate) struct Lock(File);
+
+impl Lock {
+    fn take(file: File) -> Result<Self> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::new(ErrorKind::Locked, "the store is open elsewhere"))
+            }
+            Err(TryLockError::Error(error)) => Err(convert_io(error, "the store can't be locked")),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file releases it too, but not while another thread starts a process, which has all
+        // files of this one open for a moment.
+        self.0.unlock().unwrap_or(());
+    }
 }
 
 /// Waits for threads of sled that outlive the store that was open before, and keep its log locked.
 fn wait_for_threads(path: &Path) -> Result<()> {
-    let log = match OpenOptions::new().read(true).write(true).open(path.join("db")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        log => log.map_err(|error| convert_io(error, "the log can't be opened"))?,
-    };
     let start = Instant::now();
     loop {
-        match lock(&log) {
+        let log = match OpenOptions::new().read(true).write(true).open(path.join("db")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            log => log.map_err(|error| convert_io(error, "the log can't be opened"))?,
+        };
+        match Lock::take(log) {
             Err(error) if error.kind() == ErrorKind::Locked && start.elapsed() < PATIENCE => {
                 thread::sleep(Duration::from_millis(1));
             }
-            outcome => return outcome,
+            outcome => return outcome.map(drop),
         }
     }
 }
 
 /// Removes sled's files, then the marker that tells that they are there to be removed, then the folder. What
 /// else is in the folder stays, and so does the folder then.
-fn remove(path: &Path, _held: &File) -> Result<()> {
+fn remove(path: &Path, _held: &Lock) -> Result<()> {
     wait_for_threads(path)?;
     let failed = |error| convert_io(error, "the store can't be removed");
     for entry in fs::read_dir(path).map_err(failed)? {
@@ -207,12 +221,6 @@ fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes the names in a folder survive a power cut. Windows keeps them so without being asked.
 fn sync(folder: &Path) -> Result<()> {
-    if cfg!(windows) {
-        return Ok(());
-    }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| convert_io(error, "the folder can't be made durable"))
+    sync_names(folder).map_err(|error| convert_io(error, "the folder can't be made durable"))
 }

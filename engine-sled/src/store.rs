@@ -3,22 +3,24 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::mem;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_api::{
-    Atomicity, Bytes, Capabilities, Conditional, DeleteRange, Direction, Durability, DurabilityLevels, Error,
-    ErrorKind, Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View,
-    WriteBatch, Writers,
+    Atomicity, Bytes, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
+    Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View, WriteBatch,
+    Writers,
 };
 use sled::{Batch, Db, IVec, Tree};
 
-use super::error::{DAMAGED, contain, convert, convert_commit};
-use super::view::{SledView, next, range};
+use super::Lock;
+use super::error::{DAMAGED, contain, convert, convert_commit, convert_io};
+use super::view::{Entries, SledView};
 
 const DURABILITY: DurabilityLevels =
     DurabilityLevels::new(&[Durability::Relaxed, Durability::Process, Durability::Power]);
@@ -47,36 +49,97 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
 
 /// An open folder.
 pub(crate) struct Database {
-    // Gone only while it is dropped.
+    // Both gone only while it is dropped; the lock goes once sled has let go of the store.
     db: Option<Db>,
+    lock: Option<Lock>,
     log: File,
     blobs: PathBuf,
-    // Unlocks the store once sled has let go of it.
-    _marker: File,
+    health: AtomicU8,
 }
 
+/// All is well.
+const SOUND: u8 = 0;
+
+/// A batch has been applied in part: what is in memory isn't what was committed.
+const POISONED: u8 = 1;
+
+/// A write has failed. sled waits for it forever in every flush, and in its drop.
+const STUCK: u8 = 2;
+
 impl Database {
-    pub(crate) fn new(db: Db, path: &Path, marker: File) -> Result<Self> {
-        let log = File::open(path.join("db"))
-            .map_err(|error| super::convert_io(error, "the log can't be opened"))?;
-        Ok(Self { db: Some(db), log, blobs: path.join("blobs"), _marker: marker })
+    pub(crate) fn new(db: Db, path: &Path, lock: Lock) -> Result<Self> {
+        let opened = |error| convert_io(error, "the store's files can't be made durable");
+        let log = to_sync(&path.join("db")).map_err(opened)?;
+        // sled leaves this to chance.
+        to_sync(&path.join("conf")).and_then(|conf| conf.sync_all()).map_err(opened)?;
+        sync_names(path).map_err(opened)?;
+        let (db, lock, blobs) = (Some(db), Some(lock), path.join("blobs"));
+        Ok(Self { db, lock, log, blobs, health: AtomicU8::new(SOUND) })
     }
 
-    pub(crate) fn tree(&self) -> Result<&Tree> {
+    fn tree(&self) -> Result<&Tree> {
+        if self.health.load(Ordering::Acquire) != SOUND {
+            return Err(Error::new(ErrorKind::Poisoned, "an earlier operation has failed part way"));
+        }
         let db = self.db.as_ref().ok_or_else(|| Error::new(ErrorKind::Closed, "the store is closed"))?;
         Ok(db)
+    }
+
+    /// Runs calls to sled that read.
+    pub(crate) fn read<T>(
+        &self,
+        message: &'static str,
+        calls: impl FnOnce(&Tree) -> sled::Result<T>,
+    ) -> Result<T> {
+        let tree = self.tree()?;
+        contain(DAMAGED, || {
+            calls(tree).map_err(|error| {
+                // A reader may split a page, which writes.
+                if matches!(&error, sled::Error::Io(error) if error.kind() != io::ErrorKind::NotFound) {
+                    self.health.fetch_max(STUCK, Ordering::AcqRel);
+                }
+                convert(error, message)
+            })
+        })
+    }
+
+    /// Runs a call to sled that writes, and fails either before or after it has changed anything.
+    fn write<T>(
+        &self,
+        convert: impl FnOnce(sled::Error) -> Error,
+        call: impl FnOnce(&Tree) -> sled::Result<T>,
+    ) -> Result<T> {
+        let tree = self.tree()?;
+        contain(DAMAGED, || {
+            call(tree).map_err(|error| {
+                if matches!(error, sled::Error::Io(_)) {
+                    self.health.fetch_max(STUCK, Ordering::AcqRel);
+                }
+                convert(error)
+            })
+        })
+    }
+
+    fn poison(&self, _: &Error) {
+        self.health.fetch_max(POISONED, Ordering::AcqRel);
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let db = self.db.take();
+        let (db, lock) = (self.db.take(), self.lock.take());
+        if self.health.load(Ordering::Acquire) == STUCK {
+            // sled would wait forever. Its threads go on, and so the lock must be kept.
+            mem::forget((db, lock));
+            return;
+        }
         // A drop can't answer an error, and what was committed is as safe as it was before.
         contain(DAMAGED, || {
             drop(db);
             Ok(())
         })
         .unwrap_or(());
+        drop(lock);
     }
 }
 
@@ -87,8 +150,6 @@ pub(crate) struct SledStore {
     // How many commits have been applied, and how many of them have been flushed.
     applied: AtomicU64,
     flushed: Mutex<Flushed>,
-    // Set by a commit that failed part way: what sled has in memory then isn't what was committed.
-    poisoned: AtomicBool,
 }
 
 /// How many commits have reached the operating system, and how many the disk.
@@ -107,47 +168,30 @@ impl SledStore {
             gate: Mutex::new(()),
             applied: AtomicU64::new(0),
             flushed: Mutex::default(),
-            poisoned: AtomicBool::new(false),
         }
-    }
-
-    fn check_poison(&self) -> Result<()> {
-        if self.poisoned.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Poisoned, "an earlier commit failed part way"));
-        }
-        Ok(())
-    }
-
-    /// Poisons the store if what was done on its files has failed.
-    fn poisoning<T>(&self, outcome: Result<T>) -> Result<T> {
-        if outcome.is_err() {
-            self.poisoned.store(true, Ordering::Release);
-        }
-        outcome
     }
 
     /// Judges and applies a batch; answers how many have been applied with it.
     fn apply(&self, batch: &WriteBatch) -> Result<u64> {
         let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        self.check_poison()?;
-        let tree = self.database.tree()?;
-        contain(DAMAGED, || judge(tree, batch))?;
-        let message = "a batch can't be committed";
+        let database = self.database.as_ref();
+        judge(database, batch)?;
+        let one = |error| convert(error, "a write can't be applied");
         match batch.ops() {
-            [] => return Ok(self.applied.load(Ordering::Acquire)),
-            // What is atomic by itself needs no mark in the log, which costs several times as much.
-            [Op::Put { key, value }] => self.poisoning(contain(DAMAGED, || {
-                let inserted = tree.insert(key, value.as_ref());
-                inserted.map(drop).map_err(|error| convert_commit(error, message))
-            }))?,
-            [Op::Delete { key }] => self.poisoning(contain(DAMAGED, || {
-                tree.remove(key).map(drop).map_err(|error| convert_commit(error, message))
-            }))?,
+            [] => return Ok(0),
+            // What is atomic by itself needs no mark in the log, and has changed nothing when it fails.
+            [Op::Put { key, value }] => {
+                database.write(one, |tree| tree.insert(key, value.as_ref()))?;
+            }
+            [Op::Delete { key }] => {
+                database.write(one, |tree| tree.remove(key))?;
+            }
             ops => {
-                let batch = contain(DAMAGED, || plan(tree, ops))?;
-                self.poisoning(contain(DAMAGED, || {
-                    tree.apply_batch(batch).map_err(|error| convert_commit(error, message))
-                }))?;
+                let batch = plan(database, ops)?;
+                let many = |error| convert_commit(error, "a batch can't be applied");
+                database
+                    .write(many, |tree| tree.apply_batch(batch))
+                    .inspect_err(|error| database.poison(error))?;
             }
         }
         Ok(self.applied.fetch_add(1, Ordering::AcqRel) + 1)
@@ -156,18 +200,16 @@ impl SledStore {
     /// Makes commits up to one durable. Whoever waits for another's flush finds its own commit flushed with
     /// it, as a rule.
     fn make_durable(&self, number: u64, level: Durability) -> Result<()> {
+        if level == Durability::Relaxed {
+            return Ok(());
+        }
         let mut flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = match level {
-            Durability::Relaxed => return Ok(()),
-            Durability::Process => flushed.process,
-            Durability::Power => flushed.power,
-        };
+        let done = if level == Durability::Power { flushed.power } else { flushed.process };
         if done >= number {
             return Ok(());
         }
-        self.check_poison()?;
         let applied = self.applied.load(Ordering::Acquire);
-        self.poisoning(self.flush_files(&mut flushed.blobs, level))?;
+        self.flush_files(&mut flushed.blobs, level).inspect_err(|error| self.database.poison(error))?;
         flushed.process = applied;
         if level == Durability::Power {
             flushed.power = applied;
@@ -177,16 +219,13 @@ impl SledStore {
 
     fn flush_files(&self, synced: &mut HashSet<OsString>, level: Durability) -> Result<()> {
         let Database { log, blobs, .. } = self.database.as_ref();
-        let tree = self.database.tree()?;
         let failed = |error| Error::new(ErrorKind::Ambiguous, "the disk refuses a commit").caused_by(error);
         let power = level == Durability::Power;
         if power {
             // Before the log, which names them: sled itself never forces them to the disk.
             sync_blobs(blobs, synced).map_err(failed)?;
         }
-        contain(DAMAGED, || {
-            tree.flush().map(drop).map_err(|error| convert_commit(error, "the log can't be flushed"))
-        })?;
+        self.database.write(|error| convert_commit(error, "the log can't be flushed"), Tree::flush)?;
         if power {
             // On Linux sled's flush leaves out the size of the file and the cache of the disk.
             log.sync_data().map_err(failed)?;
@@ -209,9 +248,6 @@ impl Store for SledStore {
         batch.check(&CAPABILITIES, durability)?;
         let level = DURABILITY.serve(durability)?;
         let number = self.apply(batch)?;
-        if batch.ops().is_empty() {
-            return Ok(());
-        }
         self.make_durable(number, level)
     }
 
@@ -220,9 +256,9 @@ impl Store for SledStore {
     }
 
     fn verify(&self) -> Result<()> {
-        let mut entries = range(self.database.tree()?, Bound::Unbounded, Bound::Unbounded);
+        let mut entries = Entries::new(&self.database, Scan::all())?;
         let mut last: Option<IVec> = None;
-        while let Some((key, _)) = next(&mut entries, Direction::Forward)? {
+        while let Some((key, _)) = entries.next()? {
             if last.is_some_and(|last| last >= key) {
                 return Err(Error::new(ErrorKind::Corrupt, "keys are out of order").with_key("key", &key));
             }
@@ -238,17 +274,16 @@ impl fmt::Debug for SledStore {
     }
 }
 
-fn judge(tree: &Tree, batch: &WriteBatch) -> Result<()> {
+fn judge(database: &Database, batch: &WriteBatch) -> Result<()> {
     for requirement in batch.requirements() {
-        let stored =
-            tree.get(&requirement.key).map_err(|error| convert(error, "a required key can't be read"))?;
+        let stored = database.read("a required key can't be read", |tree| tree.get(&requirement.key))?;
         requirement.judge(stored.as_deref())?;
     }
     Ok(())
 }
 
 /// What the operations come to, key by key.
-fn plan(tree: &Tree, ops: &[Op]) -> Result<Batch> {
+fn plan(database: &Database, ops: &[Op]) -> Result<Batch> {
     let mut writes: BTreeMap<IVec, Option<IVec>> = BTreeMap::new();
     for op in ops {
         match op {
@@ -266,8 +301,8 @@ fn plan(tree: &Tree, ops: &[Op]) -> Result<Batch> {
                 for (_, value) in writes.range_mut::<[u8], _>((start, end)) {
                     *value = None;
                 }
-                let mut stored = range(tree, start, end);
-                while let Some((key, _)) = next(&mut stored, Direction::Forward)? {
+                let mut stored = Entries::new(database, Scan::between(start, end))?;
+                while let Some((key, _)) = stored.next()? {
                     writes.insert(key, None);
                 }
             }
@@ -294,7 +329,7 @@ fn sync_blobs(folder: &Path, synced: &mut HashSet<OsString>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
         if !synced.contains(&name) {
-            match File::open(folder.join(&name)) {
+            match to_sync(&folder.join(&name)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 file => file?.sync_data()?,
             }
@@ -302,9 +337,19 @@ fn sync_blobs(folder: &Path, synced: &mut HashSet<OsString>) -> io::Result<()> {
         }
         present.insert(name);
     }
-    if any && cfg!(not(windows)) {
-        File::open(folder)?.sync_all()?;
+    if any {
+        sync_names(folder)?;
     }
     *synced = present;
     Ok(())
+}
+
+/// Opens a file that is there to force it to the disk, for which Windows wants one that can be written.
+fn to_sync(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
+/// Makes the names in a folder survive a power cut. Windows keeps them so without being asked.
+pub(crate) fn sync_names(folder: &Path) -> io::Result<()> {
+    if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
 }

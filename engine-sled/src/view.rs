@@ -4,13 +4,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use engine_api::{Advance, Bytes, Direction, Result, Scan, Value, View, Visitor};
-use sled::{IVec, Iter, Tree};
+use sled::{IVec, Iter};
 
-use super::error::{DAMAGED, contain, convert};
 use super::store::Database;
 
 /// Values shorter than this are copied, which costs less than to count who shares them.
-const LEND_FROM: usize = 512;
+const LEND_FROM: usize = 1024;
 
 pub(crate) struct SledView {
     database: Arc<Database>,
@@ -22,8 +21,7 @@ impl SledView {
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<IVec>> {
-        let tree = self.database.tree()?;
-        contain(DAMAGED, || tree.get(key).map_err(|error| convert(error, "a key can't be read")))
+        self.database.read("a key can't be read", |tree| tree.get(key))
     }
 }
 
@@ -42,37 +40,51 @@ impl View for SledView {
         if scan.is_empty() {
             return Ok(());
         }
-        let tree = self.database.tree()?;
-        let mut entries = range(tree, scan.start, scan.end);
-        while let Some((key, value)) = next(&mut entries, scan.direction)? {
+        let mut entries = Entries::new(&self.database, scan)?;
+        while let Some((key, value)) = entries.next()? {
             match scan.advance(&key, visitor.visit(&key, Value::ready(&value))?) {
                 Advance::Next => {}
                 Advance::Stop => return Ok(()),
-                Advance::Seek(target) => {
-                    let target = Bound::Included(target);
-                    entries = match scan.direction {
-                        Direction::Forward => range(tree, target, scan.end),
-                        Direction::Reverse => range(tree, scan.start, target),
-                    };
-                }
+                Advance::Seek(target) => entries.seek(target)?,
             }
         }
         Ok(())
     }
 }
 
-pub(crate) fn range(tree: &Tree, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Iter {
-    tree.range::<&[u8], _>((start, end))
+/// A walk over a range of the tree as it changes.
+pub(crate) struct Entries<'a> {
+    database: &'a Database,
+    scan: Scan<'a>,
+    iter: Iter,
 }
 
-/// The next entry of a range.
-pub(crate) fn next(entries: &mut Iter, direction: Direction) -> Result<Option<(IVec, IVec)>> {
-    contain(DAMAGED, || {
-        match direction {
-            Direction::Forward => entries.next(),
-            Direction::Reverse => entries.next_back(),
-        }
-        .transpose()
-        .map_err(|error| convert(error, "the next key of a scan can't be read"))
-    })
+impl<'a> Entries<'a> {
+    /// A walk over a range that isn't empty.
+    pub(crate) fn new(database: &'a Database, scan: Scan<'a>) -> Result<Self> {
+        Ok(Self { database, scan, iter: range(database, scan.start, scan.end)? })
+    }
+
+    fn seek(&mut self, target: &[u8]) -> Result<()> {
+        let target = Bound::Included(target);
+        self.iter = match self.scan.direction {
+            Direction::Forward => range(self.database, target, self.scan.end),
+            Direction::Reverse => range(self.database, self.scan.start, target),
+        }?;
+        Ok(())
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<(IVec, IVec)>> {
+        self.database.read("the next key of a scan can't be read", |_| {
+            match self.scan.direction {
+                Direction::Forward => self.iter.next(),
+                Direction::Reverse => self.iter.next_back(),
+            }
+            .transpose()
+        })
+    }
+}
+
+fn range(database: &Database, start: Bound<&[u8]>, end: Bound<&[u8]>) -> Result<Iter> {
+    database.read("a scan can't be begun", |tree| Ok(tree.range::<&[u8], _>((start, end))))
 }
