@@ -240,6 +240,27 @@ fn a_second_opener_is_locked_out_until_the_last_view_is_gone() {
     open_in(&path, OpenMode::Existing).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_store_that_was_dropped_can_be_opened_while_processes_are_started() {
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sled");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Each has the files of this process open until it has become another program.
+            while !done.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let opened = (0..100).try_for_each(|_| open_in(&path, OpenMode::Create).map(drop));
+        done.store(true, Ordering::Relaxed);
+        opened.unwrap();
+    });
+}
+
 #[test]
 fn a_reader_has_the_store_to_itself_and_writes_nothing_to_the_log() {
     let folder = tempfile::tempdir().unwrap();
