@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{convert, convert_io, convert_open};
+use super::error::{convert, convert_io};
 
 pub(crate) const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -124,7 +124,8 @@ const LOG_KEPT: u32 = 64 << 20;
 pub(crate) fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let path =
         std::path::absolute(path).map_err(|error| convert_io(error, "the path can't be made absolute"))?;
-    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(convert_open)
+    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| convert(error, "the file can't be opened"))
 }
 
 /// Opens a file for reading as if it could never change: no lock is taken, no journal or log is looked at,
@@ -141,5 +142,5 @@ pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     let uri = format!("file://{}?immutable=1", percent_encode(&bytes, ESCAPED));
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(uri, flags).map_err(convert_open)
+    Connection::open_with_flags(uri, flags).map_err(|error| convert(error, "the file can't be opened"))
 }

@@ -11,12 +11,6 @@ pub(crate) fn convert(error: rusqlite::Error, message: &'static str) -> Error {
     Error::new(kind_of(&error), message).caused_by(error)
 }
 
-/// Converts an error of opening a file: one that is held by another is locked rather than busy.
-#[cold]
-pub(crate) fn convert_open(error: rusqlite::Error) -> Error {
-    lock_out(convert(error, "the file can't be opened"))
-}
-
 /// Calls a store that is busy while it is opened locked.
 #[cold]
 pub(crate) fn lock_out(error: Error) -> Error {

@@ -60,7 +60,7 @@ impl Engine for SqliteEngine {
 
     fn open(&self, config: &Config) -> Result<Opened> {
         let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
-        let at = |error: Error| error.with("path", path.display());
+        let at = |error| lock_out(error).with("path", path.display());
         let mut created = mode.decide(path)?;
         if created {
             match create(path, settings) {
@@ -83,13 +83,13 @@ impl Engine for SqliteEngine {
         if OpenMode::Create.decide(path)? {
             return Ok(());
         }
-        remove(path, settings).map_err(|error| error.with("path", path.display()))
+        remove(path, settings).map_err(|error| lock_out(error).with("path", path.display()))
     }
 
     fn repair(&self, config: &Config) -> Result<Repaired> {
         let (path, settings) = (config.local_path()?, Settings::of(config)?);
         OpenMode::Existing.decide(path)?;
-        mend(path, settings).map_err(|error| error.with("path", path.display()))
+        mend(path, settings).map_err(|error| lock_out(error).with("path", path.display()))
     }
 }
 
@@ -158,7 +158,8 @@ fn open_existing(path: &Path, settings: Settings) -> Result<SqliteStore> {
             "the file doesn't admit writes; open it with mode=read-only",
         ));
     }
-    use_log(&connection).and_then(|()| has_tables(&connection)).map_err(lock_out)?;
+    use_log(&connection)?;
+    has_tables(&connection)?;
     let log = log_of(path)?;
     let readers = Readers::new(path.to_owned(), settings, Access::Read);
     Ok(SqliteStore::new(Some(Writer::new(connection)?), readers, log, &settings))
@@ -185,7 +186,7 @@ fn open_read_only(path: &Path, settings: Settings) -> Result<SqliteStore> {
             has_tables(&settings.connect(path, Access::Immutable)?)?;
             Access::Immutable
         }
-        Err(error) => return Err(lock_out(error)),
+        Err(error) => return Err(error),
     };
     Ok(SqliteStore::new(None, Readers::new(path.to_owned(), settings, access), log, &settings))
 }
@@ -247,7 +248,7 @@ fn alone(path: &Path, settings: Settings) -> Result<Connection> {
     // The first statement takes the lock, and it isn't let go of until the connection is closed.
     connection
         .execute_batch("BEGIN EXCLUSIVE; COMMIT")
-        .map_err(|error| lock_out(convert(error, "the store can't be had alone")))?;
+        .map_err(|error| convert(error, "the store can't be had alone"))?;
     Ok(connection)
 }
 

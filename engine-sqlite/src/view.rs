@@ -79,11 +79,11 @@ impl SqliteView {
         Ok(view)
     }
 
-    /// A transaction has no state of its own until the first read in it.
+    /// A transaction has no state of its own until the first read in it, even if that finds nothing.
     fn pin(&self) -> rusqlite::Result<()> {
         let Some(connection) = &self.connection else { return Ok(()) };
         connection.prepare_cached("BEGIN")?.execute([])?;
-        connection.prepare_cached("SELECT 1 FROM kv LIMIT 1")?.query([])?.next()?;
+        connection.prepare_cached("SELECT 1 FROM kv WHERE 0")?.query([])?.next()?;
         Ok(())
     }
 
