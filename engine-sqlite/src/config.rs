@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use engine_api::{Config, OptionKind, OptionSpec, Result};
+use engine_api::{Config, Error, ErrorKind, OptionKind, OptionSpec, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -91,6 +91,16 @@ impl Settings {
             Access::Immutable => open_immutable(path)?,
             _ => open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
         };
+        if matches!(access, Access::Exclusive | Access::Write) {
+            // SQLite opens for reading what it can't open for writing.
+            let read_only = connection.is_readonly(c"main");
+            if read_only.map_err(|error| convert(error, "the file can't be opened"))? {
+                return Err(Error::new(
+                    ErrorKind::ReadOnly,
+                    "the file doesn't admit writes; mode=read-only reads it",
+                ));
+            }
+        }
         self.apply(&connection, access).map_err(|error| convert(error, "a connection can't be set up"))?;
         Ok(connection)
     }

@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod store;
 mod view;
+mod writer;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,8 +20,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use config::{Access, Settings};
 use error::{convert, convert_io, lock_out};
-use store::{SqliteStore, Writer};
+use store::SqliteStore;
 use view::Readers;
+use writer::Writer;
 
 /// The SQLite engine, under the scheme `sqlite:`. A store is one file, and two beside it while it is open.
 pub static SQLITE: SqliteEngine = SqliteEngine;
@@ -151,13 +153,6 @@ fn use_log(connection: &Connection) -> Result<()> {
 fn open_existing(path: &Path, settings: Settings) -> Result<SqliteStore> {
     inspect(path)?;
     let connection = settings.connect(path, Access::Write)?;
-    let read_only = connection.is_readonly(c"main").map_err(|error| convert(error, "the file is closed"))?;
-    if read_only {
-        return Err(Error::new(
-            ErrorKind::ReadOnly,
-            "the file doesn't admit writes; open it with mode=read-only",
-        ));
-    }
     use_log(&connection)?;
     has_tables(&connection)?;
     let log = log_of(path)?;

@@ -3,22 +3,20 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
-use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_api::{
-    Atomicity, Bytes, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
-    Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View, WriteBatch,
-    Writers,
+    Atomicity, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
+    Execution, Limits, Persistence, Processes, Reads, Result, Reverse, Store, View, WriteBatch, Writers,
 };
-
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::config::Settings;
-use super::error::{convert, convert_commit, convert_io};
-use super::view::{Readers, SqliteView, find, prepare};
+use super::error::{convert, convert_io};
+use super::view::{Readers, SqliteView};
+use super::writer::Writer;
 
 const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Process, Durability::Power]);
 
@@ -26,7 +24,7 @@ const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Process
 const KEY_BYTES: usize = 65_535;
 
 /// A row has up to 1,000,000,000 bytes, of which a large value's header takes seven.
-const VALUE_BYTES: usize = 1_000_000_000 - 7;
+pub(crate) const VALUE_BYTES: usize = 1_000_000_000 - 7;
 
 pub(crate) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
     .reads(Reads::Snapshot)
@@ -53,71 +51,6 @@ pub(crate) struct SqliteStore {
     // How many commits that aren't forced to the disk have returned, and how many of them a flush has forced.
     unforced: AtomicU64,
     flushed: AtomicU64,
-}
-
-/// The connection that writes.
-pub(crate) struct Writer {
-    connection: Connection,
-    // The level that the connection is set to.
-    level: Option<Durability>,
-    // The most bytes of a key and its value that stay together in a page.
-    inline: usize,
-}
-
-impl Writer {
-    pub(crate) fn new(connection: Connection) -> Result<Self> {
-        let page: u32 = connection
-            .pragma_query_value(None, "page_size", |row| row.get(0))
-            .map_err(|error| convert(error, "the page size can't be read"))?;
-        // The longest cell that SQLite keeps whole in a page of such a table, less a record's header.
-        let inline = (page.saturating_sub(12) * 64 / 255).saturating_sub(23 + 10);
-        let inline = usize::try_from(inline).unwrap_or(0);
-        Ok(Self { connection, level: None, inline })
-    }
-
-    /// Sets what the next commit waits for. SQLite takes no change within a transaction.
-    fn set_level(&mut self, level: Durability) -> Result<()> {
-        if self.level != Some(level) {
-            let synchronous = if level == Durability::Power { "FULL" } else { "NORMAL" };
-            self.level = None;
-            self.connection
-                .pragma_update(None, "synchronous", synchronous)
-                .map_err(|error| convert(error, "the durability of commits can't be set"))?;
-            self.level = Some(level);
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self, batch: &WriteBatch, level: Durability) -> Result<()> {
-        self.set_level(level)?;
-        let inline = self.inline;
-        // A transaction that is dropped before it is committed is rolled back.
-        let txn = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| convert(error, "a write transaction can't be begun"))?;
-        judge(&txn, batch)?;
-        if batch.ops().is_empty() {
-            return Ok(());
-        }
-        let mut tables = Tables { connection: &txn, inline, any_large: any_large(&txn)? };
-        for op in batch.ops() {
-            tables.apply(op)?;
-        }
-        txn.commit().map_err(|error| convert_commit(error, "a batch can't be committed"))
-    }
-
-    /// Takes the whole log to the file and cuts it to nothing.
-    fn empty_log(&self) -> Result<()> {
-        let busy: bool = self
-            .connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .map_err(|error| convert(error, "the log can't be taken to the file"))?;
-        if busy {
-            return Err(Error::new(ErrorKind::Busy, "another process or handle reads an older state"));
-        }
-        Ok(())
-    }
 }
 
 impl SqliteStore {
@@ -187,13 +120,7 @@ impl Store for SqliteStore {
         if pool.open > 0 {
             return Err(Error::new(ErrorKind::Busy, "views are open, and this needs the store to itself"));
         }
-        writer.set_level(Durability::Power)?;
-        writer.empty_log()?;
-        writer
-            .connection
-            .execute_batch("VACUUM")
-            .map_err(|error| convert_commit(error, "the file can't be compacted"))?;
-        writer.empty_log()
+        writer.compact()
     }
 
     fn verify(&self) -> Result<()> {
@@ -205,109 +132,6 @@ impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").finish_non_exhaustive()
     }
-}
-
-fn judge(connection: &Connection, batch: &WriteBatch) -> Result<()> {
-    for requirement in batch.requirements() {
-        let judged = find(connection, &requirement.key, |value| requirement.judge(Some(value)))?;
-        judged.unwrap_or_else(|| requirement.judge(None))?;
-    }
-    Ok(())
-}
-
-fn any_large(connection: &Connection) -> Result<bool> {
-    prepare(connection, "SELECT 1 FROM large LIMIT 1")?
-        .exists([])
-        .map_err(|error| convert(error, "the table of large values can't be read"))
-}
-
-/// The tables within a transaction.
-struct Tables<'c> {
-    connection: &'c Connection,
-    inline: usize,
-    // Whether there may be large values at all: where there are none, none has to be looked for.
-    any_large: bool,
-}
-
-impl Tables<'_> {
-    fn apply(&mut self, op: &Op) -> Result<()> {
-        match op {
-            Op::Put { key, value } => self.put(key, value),
-            Op::Delete { key } => {
-                self.delete_large(key)?;
-                self.run("DELETE FROM kv WHERE k=?1", [key.as_ref()])
-            }
-            Op::DeleteRange { start, end } => self.delete_range(start, end),
-        }
-    }
-
-    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        const PUT: &str = "REPLACE INTO kv VALUES(?1,?2)";
-        self.delete_large(key)?;
-        // A reference takes as much as eight bytes do.
-        if key.len() + value.len() <= self.inline || value.len() <= 8 {
-            return self.run(PUT, (key, value));
-        }
-        self.run("INSERT INTO large(v) VALUES(?1)", [value])?;
-        self.any_large = true;
-        self.run(PUT, (key, self.connection.last_insert_rowid()))
-    }
-
-    fn delete_large(&self, key: &[u8]) -> Result<()> {
-        if !self.any_large {
-            return Ok(());
-        }
-        self.run("DELETE FROM large WHERE id=(SELECT v FROM kv WHERE k=?1 AND typeof(v)='integer')", [key])
-    }
-
-    fn delete_range(&self, start: &Bound<Bytes>, end: &Bound<Bytes>) -> Result<()> {
-        let slice = |bound| Bound::as_ref(bound).map(Bytes::as_ref);
-        if Scan::between(slice(start), slice(end)).is_empty() {
-            return Ok(());
-        }
-        // As keys: the first to go, and the first to stay.
-        let first = match start {
-            Bound::Included(key) => key.to_vec(),
-            Bound::Excluded(key) => successor(key),
-            Bound::Unbounded => Vec::new(),
-        };
-        let stays = match end {
-            Bound::Included(key) => Some(successor(key)),
-            Bound::Excluded(key) => Some(key.to_vec()),
-            Bound::Unbounded => None,
-        };
-        if let Some(stays) = stays {
-            if self.any_large {
-                self.run(
-                    "DELETE FROM large WHERE id IN \
-                     (SELECT v FROM kv WHERE k>=?1 AND k<?2 AND typeof(v)='integer')",
-                    (&first, &stays),
-                )?;
-            }
-            self.run("DELETE FROM kv WHERE k>=?1 AND k<?2", (&first, &stays))
-        } else {
-            if self.any_large {
-                self.run(
-                    "DELETE FROM large WHERE id IN \
-                     (SELECT v FROM kv WHERE k>=?1 AND typeof(v)='integer')",
-                    [&first],
-                )?;
-            }
-            self.run("DELETE FROM kv WHERE k>=?1", [&first])
-        }
-    }
-
-    fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-        prepare(self.connection, sql)?
-            .execute(params)
-            .map(drop)
-            .map_err(|error| convert(error, "an operation can't be applied"))
-    }
-}
-
-/// The least key above `key`.
-fn successor(key: &[u8]) -> Vec<u8> {
-    [key, &[0]].concat()
 }
 
 /// Checks the structure of the file, and that each large value belongs to one key.

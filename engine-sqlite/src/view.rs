@@ -194,6 +194,8 @@ fn stored<'r>(row: &'r Row<'_>, column: usize, key: &[u8]) -> Result<Stored<'r>>
     }
 }
 
+const GET: &str = "SELECT v FROM kv WHERE k=?1";
+
 /// Hands the value of a key to `read`, borrowed from SQLite; answers `None` where the key is absent.
 pub(crate) fn find<T>(
     connection: &Connection,
@@ -201,12 +203,23 @@ pub(crate) fn find<T>(
     read: impl FnOnce(&[u8]) -> T,
 ) -> Result<Option<T>> {
     let failed = |error| convert(error, "a key can't be read");
-    let mut statement = prepare(connection, "SELECT v FROM kv WHERE k=?1")?;
+    let mut statement = prepare(connection, GET)?;
     let mut rows = statement.query([key]).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
     match stored(row, 0, key)? {
         Stored::Inline(value) => Ok(Some(read(value))),
         Stored::Large(id) => find_large(connection, id, read).map(Some),
+    }
+}
+
+/// The row of the table of large values that holds the value of a key, where one does.
+pub(crate) fn large_of(connection: &Connection, key: &[u8]) -> Result<Option<i64>> {
+    let failed = |error| convert(error, "a key can't be read");
+    let mut statement = prepare(connection, GET)?;
+    let mut rows = statement.query([key]).map_err(failed)?;
+    match rows.next().map_err(failed)?.map(|row| stored(row, 0, key)).transpose()? {
+        Some(Stored::Large(id)) => Ok(Some(id)),
+        _ => Ok(None),
     }
 }
 

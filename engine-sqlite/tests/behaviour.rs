@@ -238,6 +238,28 @@ fn a_batch_that_only_requires_is_judged_and_writes_nothing() {
 }
 
 #[test]
+fn a_durable_commit_forces_what_it_finds_done() {
+    let (_folder, path, store) = new_store();
+    let other = open(&path);
+    let log = path.with_extension("sqlite-wal");
+    let writes = |commit: &dyn Fn()| {
+        let before = fs::metadata(&log).unwrap().len();
+        commit();
+        fs::metadata(&log).unwrap().len() > before
+    };
+    let power = || store.commit(&put("key", "value"), Durability::Power).unwrap();
+    power();
+    assert!(!writes(&power), "all is done and on the disk");
+    for weaker in [&store, &other] {
+        for value in ["other", "value"] {
+            weaker.commit(&put("key", value), Durability::Process).unwrap();
+        }
+        assert!(writes(&power), "SQLite forces the log where it writes to it");
+        assert!(!writes(&power));
+    }
+}
+
+#[test]
 fn the_log_starts_over_once_no_view_needs_it() {
     let (_folder, path, store) = new_store();
     let log = path.with_extension("sqlite-wal");

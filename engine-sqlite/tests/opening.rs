@@ -367,3 +367,29 @@ fn a_store_without_a_log_is_given_one() {
     store.put("key", "other").unwrap();
     assert_eq!(view.get(b"key").unwrap().as_deref(), Some(b"value".as_slice()));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn other_handles_leave_the_locks_of_a_store_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let store = open(&path, OpenMode::New).unwrap().store;
+    store.put("key", "value").unwrap();
+    let file = format!(":{} ", fs::metadata(&path).unwrap().ino());
+    // Closing a file lets go of every lock that the process has on it, unless SQLite does it.
+    let locks =
+        || fs::read_to_string("/proc/locks").unwrap().lines().filter(|line| line.contains(&file)).count();
+    let held = locks();
+    assert!(held > 0);
+    for mode in OPENING {
+        drop(open(&path, mode).unwrap());
+        assert_eq!(locks(), held, "{mode:?}");
+    }
+    assert_eq!(refused(&path, OpenMode::New).kind(), ErrorKind::AlreadyExists);
+    assert_eq!(SQLITE.destroy(&config(&path)).unwrap_err().kind(), ErrorKind::Locked);
+    assert_eq!(SQLITE.repair(&config(&path)).unwrap_err().kind(), ErrorKind::Locked);
+    store.verify().unwrap();
+    store.compact().unwrap();
+    assert_eq!(locks(), held);
+}
