@@ -1,0 +1,247 @@
+//! An open environment: one file, mapped once in a process, and the transactions that are open on it.
+//!
+//! LMDB maps a file into address space of a size that is chosen when it is opened. Where the data no longer
+//! fits, the map is moved to a larger place, which must not happen under a transaction. So each is counted.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine_api::{Error, ErrorKind, Result};
+use heed::{MdbError, RoTxn, WithoutTls};
+
+use super::config::{Settings, mappable};
+use super::error::{convert, convert_io};
+use super::files::{Exclusive, Place, make_durable, sync};
+use super::process::Claim;
+use super::raw::{self, Access, Handle, Table};
+
+/// How long a commit that needs a larger map waits for views to be dropped. The views may be its own
+/// caller's, so it can't wait for good.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Environment {
+    place: Place,
+    settings: Settings,
+    access: Access,
+    key_bytes: usize,
+    readers: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+    // The last field, for it must be dropped after the environment is closed.
+    claim: Claim,
+}
+
+struct State {
+    /// Gone when it could not be opened again after it had to be closed.
+    handle: Option<Handle>,
+    map: usize,
+    users: usize,
+    /// Whether somebody waits for the last user to leave, and nobody else may enter.
+    held: bool,
+}
+
+/// A transaction that is counted, from before it begins until after it ends.
+pub(crate) struct User(Arc<Environment>);
+
+/// What a transaction is begun with. Fields are dropped in this order: the environment that is counted out
+/// has no other handle left.
+pub(crate) struct Entered {
+    pub(crate) handle: Handle,
+    pub(crate) map: usize,
+    pub(crate) user: User,
+}
+
+impl Environment {
+    /// Opens a file that was found to be LMDB's.
+    pub(crate) fn open(place: Place, settings: Settings, access: Access, claim: Claim) -> Result<Arc<Self>> {
+        let map = settings.map.max(mappable(place.length()?.saturating_mul(2)));
+        let handle = open_handle(&place, map, &settings, access)?;
+        handle
+            .env
+            .clear_stale_readers()
+            .map_err(|error| convert(error, "the slots of readers that died can't be cleared"))?;
+        let (key_bytes, readers) = (handle.env.max_key_size(), handle.env.max_readers());
+        let state = Mutex::new(State { handle: Some(handle), map, users: 0, held: false });
+        let readers = usize::try_from(readers).unwrap_or(usize::MAX);
+        let environment =
+            Self { place, settings, access, key_bytes, readers, state, changed: Condvar::new(), claim };
+        let environment = Arc::new(environment);
+        environment.claim.share(&environment);
+        Ok(environment)
+    }
+
+    /// Whether an opener with these settings can share it.
+    pub(crate) fn suits(&self, settings: &Settings, access: Access) -> bool {
+        self.settings == *settings && (self.access.writes() || !access.writes())
+    }
+
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) const fn key_bytes(&self) -> usize {
+        self.key_bytes
+    }
+
+    pub(crate) const fn readers(&self) -> usize {
+        self.readers
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Entered> {
+        let mut state = self.state();
+        while state.held {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let handle = state.handle.clone().ok_or_else(lost)?;
+        state.users += 1;
+        Ok(Entered { handle, map: state.map, user: User(Arc::clone(self)) })
+    }
+
+    /// Begins a read transaction.
+    pub(crate) fn read(self: &Arc<Self>) -> Result<(RoTxn<'static, WithoutTls>, Table, User)> {
+        loop {
+            let Entered { handle, map, user } = self.enter()?;
+            match handle.env.clone().static_read_txn() {
+                Ok(txn) => return Ok((txn, handle.table, user)),
+                Err(heed::Error::Mdb(MdbError::MapResized)) => {
+                    drop((handle, user));
+                    self.grow(map, 0)?;
+                }
+                Err(heed::Error::Mdb(MdbError::ReadersFull))
+                    if handle.env.clear_stale_readers().is_ok_and(|cleared| cleared > 0) => {}
+                Err(error) => return Err(convert(error, "a read transaction can't be begun")),
+            }
+        }
+    }
+
+    /// Grows the map, unless it is larger already than the one that was found too small.
+    ///
+    /// # Errors
+    /// `Busy` while there are views, `Full` when there is no room for a larger map.
+    pub(crate) fn grow(&self, outgrown: usize, bytes: usize) -> Result<()> {
+        let mut state = self.alone(
+            PATIENCE,
+            "the map is full, and can't grow while views are open: drop them, or open the store with a larger map",
+        )?;
+        if state.map > outgrown {
+            return Ok(());
+        }
+        let needed = self.place.length()?.saturating_add(bytes as u64).max(state.map as u64);
+        let map = mappable(needed.saturating_mul(2));
+        let handle = state.handle.as_ref().ok_or_else(lost)?;
+        let full =
+            |map| Error::new(ErrorKind::Full, "there is no address space for a larger map").with("map", map);
+        if map <= state.map {
+            return Err(full(map));
+        }
+        match raw::grow(&handle.env, map) {
+            Ok(()) => {
+                state.map = map;
+                Ok(())
+            }
+            Err(error) => {
+                // The old map is gone too.
+                self.close_and(&mut state, || Ok(()))?;
+                Err(full(map).caused_by(error))
+            }
+        }
+    }
+
+    /// Writes the file anew without its free pages, and puts it in the old one's place.
+    ///
+    /// # Errors
+    /// `Busy` while there are views, or another process has the store open.
+    pub(crate) fn compact(&self) -> Result<()> {
+        let mut state =
+            self.alone(Duration::ZERO, "views are open, and compacting needs the store to itself")?;
+        self.close_and(&mut state, || self.rewrite())
+    }
+
+    fn rewrite(&self) -> Result<()> {
+        let place = &self.place;
+        let others_out = Exclusive::take(place).map_err(|error| match error.kind() {
+            ErrorKind::Locked => Error::new(ErrorKind::Busy, error.message()),
+            _ => error,
+        })?;
+        let mut unnamed = place.unnamed()?;
+        let copied = raw::open(&place.data, self.settings.map, &self.settings, Access::ReadAlone)
+            .and_then(|env| env.copy_to_file(unnamed.as_file_mut(), heed::CompactionOption::Enabled));
+        copied.map_err(|error| convert(error, "the file can't be copied"))?;
+        let permissions = std::fs::metadata(&place.data).map(|metadata| metadata.permissions());
+        permissions
+            .and_then(|permissions| unnamed.as_file().set_permissions(permissions))
+            .map_err(|error| convert_io(error, "the new file can't be given the old one's permissions"))?;
+        make_durable(unnamed.as_file())?;
+        unnamed
+            .persist(&place.data)
+            .map_err(|error| convert_io(error.error, "the new file can't be given its name"))?;
+        others_out.reset()?;
+        sync(place.folder())
+    }
+
+    /// Closes the environment, does something, and opens it again, whatever that has come to.
+    fn close_and(&self, state: &mut State, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        state.handle = None;
+        let done = work();
+        self.place.check_data()?;
+        state.handle = Some(open_handle(&self.place, state.map, &self.settings, self.access)?);
+        done
+    }
+
+    /// Waits until no transaction is open; none can be begun while the guard is there.
+    fn alone(&self, patience: Duration, busy: &'static str) -> Result<MutexGuard<'_, State>> {
+        let until = Instant::now() + patience;
+        let mut state = self.state();
+        while state.held {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.held = true;
+        while state.users > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            (state, _) = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        // From here on the guard alone keeps others out.
+        state.held = false;
+        self.changed.notify_all();
+        if state.users > 0 {
+            Err(Error::new(ErrorKind::Busy, busy).with("views", state.users))
+        } else {
+            Ok(state)
+        }
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.users -= 1;
+        if state.held {
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+pub(crate) fn open_handle(place: &Place, map: usize, settings: &Settings, access: Access) -> Result<Handle> {
+    let env = raw::open(&place.data, map, settings, access)
+        .map_err(|error| convert(error, "the file can't be opened").with("map", map))?;
+    let table = raw::table(&env).map_err(|error| convert(error, "the table of a store can't be opened"))?;
+    let table = table.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Incompatible,
+            "the file is another application's: it hasn't the table of a store",
+        )
+    })?;
+    Ok(Handle { env, table })
+}
+
+#[cold]
+fn lost() -> Error {
+    Error::new(ErrorKind::Poisoned, "the file had to be closed, and couldn't be opened again")
+}

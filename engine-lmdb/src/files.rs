@@ -1,0 +1,212 @@
+//! The two files of a store, as far as they can be looked at, created and removed without LMDB.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use engine_api::{Error, ErrorKind, Result};
+
+use super::config::Settings;
+use super::error::{convert, convert_io};
+use super::raw::{self, Access};
+
+/// What LMDB begins its files with, in the machine's own byte order.
+const MAGIC: [u8; 4] = 0xBEEF_C0DE_u32.to_ne_bytes();
+
+/// The version of the format of data files.
+const FORMAT: [u8; 4] = 1_u32.to_ne_bytes();
+
+/// Where the magic of a data file stands: behind the head of the first page, which begins with a number of
+/// the size of a pointer.
+const HEAD: usize = size_of::<usize>() + 8;
+
+/// Where a store is: its data file, and the lock file beside it.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) data: PathBuf,
+    pub(crate) lock: PathBuf,
+}
+
+impl Place {
+    /// Links are followed, so that a store has one place whatever path it is opened by.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let data = match path.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = folder_of(path);
+                let folder = folder.canonicalize().map_err(|error| {
+                    convert_io(error, "no file can be created in the folder").with("folder", folder.display())
+                })?;
+                let name = path.file_name();
+                folder
+                    .join(name.ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "the path names no file"))?)
+            }
+            found => found.map_err(|error| convert_io(error, "the path can't be looked at"))?,
+        };
+        let mut lock = OsString::from(&data);
+        lock.push("-lock");
+        Ok(Self { data, lock: lock.into() })
+    }
+
+    /// Refuses a data file that isn't LMDB's, without writing to it.
+    pub(crate) fn check_data(&self) -> Result<()> {
+        let head = head_of(&self.data, HEAD + 8)?;
+        let part = |from: usize| head.get(from..from + 4);
+        if part(HEAD) != Some(&MAGIC) {
+            return Err(Error::new(ErrorKind::Incompatible, "the file isn't an LMDB environment"));
+        }
+        if part(HEAD + 4) != Some(&FORMAT) {
+            return Err(Error::new(ErrorKind::Incompatible, "the file has another version of LMDB's format"));
+        }
+        Ok(())
+    }
+
+    /// Refuses what stands in the lock file's place and isn't one; whether there is one.
+    ///
+    /// No environment of this process may be open at this place: closing the file gives up every lock that
+    /// the process has on it.
+    pub(crate) fn check_lock(&self) -> Result<bool> {
+        let present = self.lock.try_exists();
+        if !present.map_err(|error| convert_io(error, "the lock file can't be looked at"))? {
+            return Ok(false);
+        }
+        let head = head_of(&self.lock, MAGIC.len())?;
+        // One whose first opener died while it was made has no magic yet.
+        if head.is_empty() || head == MAGIC || head == [0; MAGIC.len()] {
+            return Ok(true);
+        }
+        let foreign =
+            Error::new(ErrorKind::Incompatible, "a file that isn't LMDB's has the lock file's name");
+        Err(foreign.with("lock", self.lock.display()))
+    }
+
+    /// Creates the data file under another name and gives it its own once it is a store, so that a process
+    /// that dies on the way leaves no file that is half one, and of two that create one, one fails.
+    pub(crate) fn create(&self, settings: &Settings) -> Result<()> {
+        let unnamed = self.unnamed()?;
+        let made = raw::open(unnamed.path(), settings.map, settings, Access::WriteAlone);
+        let made = made.and_then(|env| raw::create_table(&env));
+        made.map_err(|error| convert(error, "the new file can't be made an environment"))?;
+        make_durable(unnamed.as_file())?;
+        unnamed
+            .persist_noclobber(&self.data)
+            .map_err(|error| convert_io(error.error, "the new file can't be given its name"))?;
+        sync(self.folder())
+    }
+
+    /// A new file in the store's folder, which is gone when it is dropped.
+    pub(crate) fn unnamed(&self) -> Result<tempfile::NamedTempFile> {
+        let mut unnamed = tempfile::Builder::new();
+        unnamed.prefix(".lmdb-");
+        #[cfg(unix)]
+        unnamed.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        unnamed.tempfile_in(self.folder()).map_err(|error| {
+            convert_io(error, "no file can be created in the folder").with("folder", self.folder().display())
+        })
+    }
+
+    /// Creates the lock file where there is none: LMDB would let no other user than this one open it.
+    pub(crate) fn create_lock(&self) -> Result<()> {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&self.lock)
+            .map(drop)
+            .map_err(|error| convert_io(error, "the lock file can't be created"))
+    }
+
+    /// Removes the files that are there.
+    pub(crate) fn remove(&self) -> Result<()> {
+        for file in [&self.data, &self.lock] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|error| convert_io(error, "a file can't be removed"))?,
+            }
+        }
+        sync(self.folder())
+    }
+
+    pub(crate) fn length(&self) -> Result<u64> {
+        let metadata = fs::metadata(&self.data);
+        Ok(metadata.map_err(|error| convert_io(error, "the file can't be looked at"))?.len())
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        folder_of(&self.data)
+    }
+}
+
+/// The lock file, locked against every other process. No environment of this one may be open at the place.
+pub(crate) struct Exclusive(File);
+
+impl Exclusive {
+    /// # Errors
+    /// `Locked` while another process has the store open.
+    pub(crate) fn take(place: &Place) -> Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(&place.lock);
+        let file = file.map_err(|error| convert_io(error, "the lock file can't be opened"))?;
+        match try_lock(&file) {
+            Ok(true) => Ok(Self(file)),
+            Ok(false) => Err(Error::new(ErrorKind::Locked, "another process has the store open")),
+            Err(error) => Err(convert_io(error, "the lock file can't be locked")),
+        }
+    }
+
+    /// Empties the lock file, which tells of the data file that was there so far. Who waits for it meanwhile
+    /// gets an error, and who comes later begins it anew.
+    pub(crate) fn reset(&self) -> Result<()> {
+        self.0.set_len(0).map_err(|error| convert_io(error, "the lock file can't be emptied"))
+    }
+}
+
+/// LMDB holds a lock of this kind for as long as an environment is open.
+#[cfg(unix)]
+fn try_lock(file: &File) -> io::Result<bool> {
+    use rustix::fs::{FlockOperation, fcntl_lock};
+    use rustix::io::Errno;
+    match fcntl_lock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(fs::TryLockError::WouldBlock) => Ok(false),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn head_of(path: &Path, length: usize) -> Result<Vec<u8>> {
+    let metadata = fs::metadata(path).map_err(|error| convert_io(error, "the file can't be looked at"))?;
+    if !metadata.is_file() {
+        let message = "a store of this engine is a file, and this isn't one";
+        return Err(Error::new(ErrorKind::Incompatible, message));
+    }
+    let mut head = Vec::with_capacity(length);
+    File::open(path)
+        .and_then(|file| file.take(length as u64).read_to_end(&mut head))
+        .map_err(|error| convert_io(error, "the file can't be read"))?;
+    Ok(head)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+pub(crate) fn make_durable(file: &File) -> Result<()> {
+    file.sync_all().map_err(|error| convert_io(error, "the new file can't be made durable"))
+}
+
+/// Makes the names in a folder survive a power cut. Windows keeps them so without being asked.
+pub(crate) fn sync(folder: &Path) -> Result<()> {
+    if cfg!(windows) {
+        return Ok(());
+    }
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| convert_io(error, "the folder can't be made durable"))
+}
