@@ -12,6 +12,7 @@ use heed::{MdbError, RoTxn, WithoutTls};
 use super::config::{Settings, mappable};
 use super::error::{convert, convert_io};
 use super::files::{Exclusive, Place, make_durable, sync};
+use super::pages;
 use super::process::Claim;
 use super::raw::{self, Access, Handle, Table};
 
@@ -183,6 +184,12 @@ impl Environment {
         sync(place.folder())
     }
 
+    /// Walks all pages of the state that is committed now.
+    pub(crate) fn verify(self: &Arc<Self>) -> Result<()> {
+        let entered = self.enter()?;
+        pages::check(&entered.handle.env)
+    }
+
     /// Closes the environment, does something, and opens it again, whatever that has come to.
     fn close_and(&self, state: &mut State, work: impl FnOnce() -> Result<()>) -> Result<()> {
         state.handle = None;
@@ -231,6 +238,10 @@ impl Drop for User {
 pub(crate) fn open_handle(place: &Place, map: usize, settings: &Settings, access: Access) -> Result<Handle> {
     let env = raw::open(&place.data, map, settings, access)
         .map_err(|error| convert(error, "the file can't be opened").with("map", map))?;
+    // To touch a page that isn't there would end the process.
+    if pages::is_short(&env)? {
+        pages::check(&env)?;
+    }
     let table = raw::table(&env).map_err(|error| convert(error, "the table of a store can't be opened"))?;
     let table = table.ok_or_else(|| {
         Error::new(

@@ -4,6 +4,7 @@ mod config;
 mod environment;
 mod error;
 mod files;
+mod pages;
 mod process;
 mod raw;
 mod store;

@@ -108,6 +108,10 @@ impl Store for LmdbStore {
         self.writable()?;
         self.environment.compact()
     }
+
+    fn verify(&self) -> Result<()> {
+        self.environment.verify()
+    }
 }
 
 impl Drop for LmdbStore {
