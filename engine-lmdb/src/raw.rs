@@ -11,8 +11,9 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
 
 use super::config::Settings;
 
-/// The table that a store keeps everything in. A file without it is another application's.
-const TABLE: &str = "kv";
+/// The table that a store keeps everything in. A file without it is another application's, and heed can't
+/// tell what kind of a table it is, so the name is one that no other application has.
+const TABLE: &str = "kvdag";
 
 pub(crate) type Table = Database<'static, Raw, Raw>;
 
