@@ -2,10 +2,13 @@
 
 use engine_api::{Config, OptionKind, OptionSpec, Result};
 
+/// Half of the addresses that a process has on common machines.
+const MOST: u64 = 64 << 40;
+
 pub(crate) const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "map",
-        kind: OptionKind::Bytes { min: 1 << 20, max: 64 << 40 },
+        kind: OptionKind::Bytes { min: 1 << 20, max: MOST },
         default: "1TiB",
         about: "Address space to map the file into; it takes no memory and no disk, and grows by itself.",
     },
@@ -47,6 +50,6 @@ pub(crate) fn mappable(bytes: u64) -> usize {
     const PAGES: u64 = 1 << 16;
     /// What a machine of 32 bits can spare: it can't map what the default asks for.
     const SMALL: u64 = 1 << 29;
-    let most = if size_of::<usize>() < 8 { SMALL } else { 1 << 46 };
-    usize::try_from(bytes.min(most).next_multiple_of(PAGES)).unwrap_or(1 << 29)
+    let most = if size_of::<usize>() < 8 { SMALL } else { MOST };
+    usize::try_from(bytes.min(most).next_multiple_of(PAGES)).unwrap_or(usize::MAX)
 }

@@ -26,6 +26,8 @@ pub(crate) struct Environment {
     access: Access,
     key_bytes: usize,
     readers: usize,
+    /// Held by the writer, so that others wait without being counted, and the map can grow.
+    turn: Mutex<()>,
     state: Mutex<State>,
     changed: Condvar,
     // The last field, for it must be dropped after the environment is closed.
@@ -64,9 +66,17 @@ impl Environment {
         let (key_bytes, readers) = (handle.env.max_key_size(), handle.env.max_readers());
         let state = Mutex::new(State { handle: Some(handle), map, users: 0, held: false });
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
-        let environment =
-            Self { place, settings, access, key_bytes, readers, state, changed: Condvar::new(), claim };
-        let environment = Arc::new(environment);
+        let environment = Arc::new(Self {
+            place,
+            settings,
+            access,
+            key_bytes,
+            readers,
+            turn: Mutex::default(),
+            state,
+            changed: Condvar::new(),
+            claim,
+        });
         environment.claim.share(&environment);
         Ok(environment)
     }
@@ -90,6 +100,11 @@ impl Environment {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the writers of this process that came before.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn enter(self: &Arc<Self>) -> Result<Entered> {
@@ -157,6 +172,7 @@ impl Environment {
     /// # Errors
     /// `Busy` while there are views, or another process has the store open.
     pub(crate) fn compact(&self) -> Result<()> {
+        let _turn = self.turn();
         let mut state =
             self.alone(Duration::ZERO, "views are open, and compacting needs the store to itself")?;
         self.close_and(&mut state, || self.rewrite())

@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod config;
 mod environment;
 mod error;
 mod files;
+mod layout;
 mod pages;
 mod process;
 mod raw;
@@ -49,15 +52,7 @@ impl Engine for LmdbEngine {
     }
 
     fn open(&self, config: &Config) -> Result<Opened> {
-        let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
-        let absent = mode.decide(path)?;
-        let access = if mode == OpenMode::ReadOnly { Access::Read } else { Access::Write };
-        let opened = Place::of(path).and_then(|place| match process::find(&place.data) {
-            Found::Open(environment) => share(environment, &settings, access).map(|shared| (shared, false)),
-            Found::Nothing(claim) => open_alone(place, settings, access, (mode, absent), claim),
-        });
-        let (environment, created) = opened.map_err(|error| error.with("path", path.display()))?;
-        let store = LmdbStore::new(environment, access.writes());
+        let (store, created) = open(config)?;
         Ok(Opened { store: Box::new(store), created })
     }
 
@@ -78,6 +73,22 @@ impl Engine for LmdbEngine {
         }
         Ok(())
     }
+}
+
+fn open(config: &Config) -> Result<(LmdbStore, bool)> {
+    let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
+    let absent = mode.decide(path)?;
+    let access = if mode == OpenMode::ReadOnly { Access::Read } else { Access::Write };
+    let opened = Place::of(path).and_then(|place| match process::find(&place.data) {
+        // Another thread has created it since we looked.
+        Found::Open(_) if mode == OpenMode::New => {
+            Err(Error::new(ErrorKind::AlreadyExists, "there is a store already"))
+        }
+        Found::Open(environment) => share(environment, &settings, access).map(|shared| (shared, false)),
+        Found::Nothing(claim) => open_alone(place, settings, access, (mode, absent), claim),
+    });
+    let (environment, created) = opened.map_err(|error| error.with("path", path.display()))?;
+    Ok((LmdbStore::new(environment, access.writes()), created))
 }
 
 fn share(environment: Arc<Environment>, settings: &Settings, access: Access) -> Result<Arc<Environment>> {

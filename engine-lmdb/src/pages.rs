@@ -1,44 +1,18 @@
 //! The pages of a file, read beside LMDB: it keeps no checksums, and takes what a page says on trust.
 
 use std::fs::File;
-use std::io;
 
-use engine_api::{Error, ErrorKind, Result};
+use engine_api::{Error, Result};
 use heed::{Env, WithoutTls};
 
 use super::error::{convert, convert_io};
-
-/// Numbers of pages and counts have the machine's own size and byte order.
-const NUMBER: usize = size_of::<usize>();
-
-/// A page's head: its number, two bytes that aren't used here, flags, and where its free space lies, or for
-/// a value of several pages how many they are.
-const HEAD: usize = NUMBER + 8;
-
-/// A tree in a header: what isn't used here, its depth, counts of pages and entries, and its root.
-const TREE: usize = 8 + 5 * NUMBER;
-
-/// Where the trees stand in a header, behind the magic, the version, an address and the size of the map.
-const TREES: usize = HEAD + 8 + 2 * NUMBER;
-
-/// What an empty tree has for a root.
-const NONE: usize = usize::MAX;
-
-/// The deepest tree that LMDB can walk.
-const DEPTH: u16 = 32;
+use super::layout::{
+    BIG, BRANCH, DEPTH, HEAD, KINDS, LEAF, NONE, NUMBER, OVERFLOW, TABLE, TREE, TREES, child, damaged, long,
+    low, number, read, short, slice,
+};
 
 /// How often a commit may come between a transaction and its header.
 const ATTEMPTS: usize = 1000;
-
-const BRANCH: u16 = 0x01;
-const LEAF: u16 = 0x02;
-const OVERFLOW: u16 = 0x04;
-const KINDS: u16 = 0xFF & !0x10;
-
-/// A value that has pages of its own.
-const BIG: u16 = 0x01;
-/// A value that is a tree.
-const TABLE: u16 = 0x02;
 
 /// Checks that every page in use lies within the file, says of itself what the page above says of it, and
 /// is used once; that keys ascend; and that the counts are right. Values aren't looked at.
@@ -260,66 +234,4 @@ impl Walk {
         pages.fill(true);
         Ok(())
     }
-}
-
-/// A node's number that a leaf has for the length of a value.
-fn low(head: &[u8]) -> Result<usize> {
-    let (first, second) = (usize::from(short(head, 0)?), usize::from(short(head, 2)?));
-    Ok(if cfg!(target_endian = "little") { first | second << 16 } else { second | first << 16 })
-}
-
-/// The page below a node of a branch, whose highest bits stand where a leaf has flags.
-fn child(head: &[u8]) -> Result<usize> {
-    let high = if NUMBER > 4 { u64::from(short(head, 4)?) << 32 } else { 0 };
-    usize::try_from(low(head)? as u64 | high).map_err(|_| damaged("a page lies beyond the end of the file"))
-}
-
-fn read(file: &File, at: usize, bytes: usize) -> Result<Vec<u8>> {
-    let mut buffer = vec![0; bytes];
-    match read_at(file, &mut buffer, at as u64) {
-        Ok(()) => Ok(buffer),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(damaged("the file ends too soon").with("byte", at).caused_by(error))
-        }
-        Err(error) => Err(convert_io(error, "a page can't be read")),
-    }
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(buffer)
-}
-
-fn slice(bytes: &[u8], at: usize, length: usize) -> Result<&[u8]> {
-    let end = at.checked_add(length);
-    end.and_then(|end| bytes.get(at..end)).ok_or_else(|| damaged("an entry lies beyond the end of its page"))
-}
-
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N]> {
-    slice(bytes, at, N)?.try_into().map_err(|_| damaged("an entry lies beyond the end of its page"))
-}
-
-fn short(bytes: &[u8], at: usize) -> Result<u16> {
-    array(bytes, at).map(u16::from_ne_bytes)
-}
-
-fn long(bytes: &[u8], at: usize) -> Result<usize> {
-    let long = array(bytes, at).map(u32::from_ne_bytes)?;
-    Ok(usize::try_from(long).unwrap_or(usize::MAX))
-}
-
-fn number(bytes: &[u8], at: usize) -> Result<usize> {
-    array(bytes, at).map(usize::from_ne_bytes)
-}
-
-#[cold]
-fn damaged(message: &'static str) -> Error {
-    Error::new(ErrorKind::Corrupt, message)
 }

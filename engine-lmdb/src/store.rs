@@ -60,6 +60,11 @@ impl LmdbStore {
         Self { environment, capabilities, writable }
     }
 
+    #[cfg(feature = "bench")]
+    pub(crate) fn enter(&self) -> Result<Entered> {
+        self.environment.enter()
+    }
+
     fn writable(&self) -> Result<()> {
         if self.writable {
             return Ok(());
@@ -81,6 +86,7 @@ impl Store for LmdbStore {
     fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
         batch.check(&self.capabilities, durability)?;
         self.writable()?;
+        let _turn = self.environment.turn();
         loop {
             let entered = self.environment.enter()?;
             let map = entered.map;

@@ -74,6 +74,41 @@ fn outgrows_the_map() {
 }
 
 #[test]
+#[ignore = "the other process of the tests below"]
+fn fills_its_address_space() {
+    let Some(path) = path_of_the_task() else { return };
+    let config = config(&path).with_option("map", "1MiB").unwrap().with_option("sync", "none").unwrap();
+    let store = open(&config);
+    let keys = 0..2000_u32;
+    let filled =
+        keys.clone().find_map(|key| store.put(key.to_be_bytes(), vec![7; 300_000]).err().zip(Some(key)));
+    let (error, count) = filled.expect("it must run out of addresses");
+    assert_eq!(error.kind(), ErrorKind::Full, "{error:?}");
+    assert_eq!(store.put("more", vec![7; 300_000]).unwrap_err().kind(), ErrorKind::Full);
+    assert!(keys.take_while(|key| store.get(key.to_be_bytes()).unwrap().is_some()).eq(0..count));
+    store.delete(0_u32.to_be_bytes()).unwrap();
+    store.delete(1_u32.to_be_bytes()).unwrap();
+    // What was freed is used again two commits later.
+    store.put("small", "value").unwrap();
+    store.put("more", vec![7; 300_000]).unwrap();
+    store.verify().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_without_room_for_a_larger_map_is_full_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -v 600000 && exec \"$0\" --exact --ignored fills_its_address_space"])
+        .arg(env::current_exe().unwrap())
+        .env(PATH, folder.path().join("store.lmdb"))
+        .output()
+        .unwrap();
+    assert!(limited.status.success(), "{limited:?}");
+    assert!(String::from_utf8_lossy(&limited.stdout).contains("1 passed"), "{limited:?}");
+}
+
+#[test]
 fn what_one_process_commits_another_sees() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.lmdb");
