@@ -11,7 +11,7 @@ use heed::{MdbError, RoTxn, WithoutTls};
 
 use super::config::{Settings, mappable};
 use super::error::{convert, convert_io};
-use super::files::{Exclusive, Place, make_durable, sync};
+use super::files::{Exclusive, Held, Place, make_durable, sync};
 use super::pages;
 use super::process::Claim;
 use super::raw::{self, Access, Handle, Table};
@@ -59,10 +59,6 @@ impl Environment {
     pub(crate) fn open(place: Place, settings: Settings, access: Access, claim: Claim) -> Result<Arc<Self>> {
         let map = settings.map.max(mappable(place.length()?.saturating_mul(2)));
         let handle = open_handle(&place, map, &settings, access)?;
-        handle
-            .env
-            .clear_stale_readers()
-            .map_err(|error| convert(error, "the slots of readers that died can't be cleared"))?;
         let (key_bytes, readers) = (handle.env.max_key_size(), handle.env.max_readers());
         let state = Mutex::new(State { handle: Some(handle), map, users: 0, held: false });
         let readers = usize::try_from(readers).unwrap_or(usize::MAX);
@@ -120,15 +116,16 @@ impl Environment {
     /// Begins a read transaction.
     pub(crate) fn read(self: &Arc<Self>) -> Result<(RoTxn<'static, WithoutTls>, Table, User)> {
         loop {
-            let Entered { handle, map, user } = self.enter()?;
-            match handle.env.clone().static_read_txn() {
-                Ok(txn) => return Ok((txn, handle.table, user)),
+            let entered = self.enter()?;
+            match entered.handle.env.clone().static_read_txn() {
+                Ok(txn) => return Ok((txn, entered.handle.table, entered.user)),
                 Err(heed::Error::Mdb(MdbError::MapResized)) => {
-                    drop((handle, user));
-                    self.grow(map, 0)?;
+                    let outgrown = entered.map;
+                    drop(entered);
+                    self.grow(outgrown, 0)?;
                 }
                 Err(heed::Error::Mdb(MdbError::ReadersFull))
-                    if handle.env.clear_stale_readers().is_ok_and(|cleared| cleared > 0) => {}
+                    if entered.handle.env.clear_stale_readers().is_ok_and(|cleared| cleared > 0) => {}
                 Err(error) => return Err(convert(error, "a read transaction can't be begun")),
             }
         }
@@ -161,7 +158,9 @@ impl Environment {
             }
             Err(error) => {
                 // The old map is gone too.
-                self.close_and(&mut state, || Ok(()))?;
+                close(&mut state);
+                let _held = self.place.hold(false)?;
+                self.reopen(&mut state)?;
                 Err(full(map).caused_by(error))
             }
         }
@@ -175,10 +174,15 @@ impl Environment {
         let _turn = self.turn();
         let mut state =
             self.alone(Duration::ZERO, "views are open, and compacting needs the store to itself")?;
-        self.close_and(&mut state, || self.rewrite())
+        close(&mut state);
+        let _held = self.place.hold(true)?;
+        let rewritten = self.rewrite();
+        self.reopen(&mut state)?;
+        rewritten.map(drop)
     }
 
-    fn rewrite(&self) -> Result<()> {
+    /// Answers the new file, held like the old one.
+    fn rewrite(&self) -> Result<Held> {
         let place = &self.place;
         let others_out = Exclusive::take(place).map_err(|error| match error.kind() {
             ErrorKind::Locked => Error::new(ErrorKind::Busy, error.message()),
@@ -193,11 +197,14 @@ impl Environment {
             .and_then(|permissions| unnamed.as_file().set_permissions(permissions))
             .map_err(|error| convert_io(error, "the new file can't be given the old one's permissions"))?;
         make_durable(unnamed.as_file())?;
+        let new = unnamed.reopen().map_err(|error| convert_io(error, "the new file can't be opened"))?;
+        let held = Held::new(new, true)?;
         unnamed
             .persist(&place.data)
             .map_err(|error| convert_io(error.error, "the new file can't be given its name"))?;
         others_out.reset()?;
-        sync(place.folder())
+        sync(place.folder())?;
+        Ok(held)
     }
 
     /// Walks all pages of the state that is committed now.
@@ -206,13 +213,10 @@ impl Environment {
         pages::check(&entered.handle.env)
     }
 
-    /// Closes the environment, does something, and opens it again, whatever that has come to.
-    fn close_and(&self, state: &mut State, work: impl FnOnce() -> Result<()>) -> Result<()> {
-        state.handle = None;
-        let done = work();
+    fn reopen(&self, state: &mut State) -> Result<()> {
         self.place.check_data()?;
         state.handle = Some(open_handle(&self.place, state.map, &self.settings, self.access)?);
-        done
+        Ok(())
     }
 
     /// Waits until no transaction is open; none can be begun while the guard is there.
@@ -251,9 +255,17 @@ impl Drop for User {
     }
 }
 
+fn close(state: &mut State) {
+    if let Some(handle) = state.handle.take() {
+        handle.env.prepare_for_closing().wait();
+    }
+}
+
 pub(crate) fn open_handle(place: &Place, map: usize, settings: &Settings, access: Access) -> Result<Handle> {
     let env = raw::open(&place.data, map, settings, access)
         .map_err(|error| convert(error, "the file can't be opened").with("map", map))?;
+    env.clear_stale_readers()
+        .map_err(|error| convert(error, "the slots of readers that died can't be cleared"))?;
     // To touch a page that isn't there would end the process.
     if pages::is_short(&env)? {
         pages::check(&env)?;

@@ -115,15 +115,34 @@ impl Place {
             .map_err(|error| convert_io(error, "the lock file can't be created"))
     }
 
-    /// Removes the files that are there.
+    /// Removes the files, the lock file first: it must not be there for who creates the data file anew.
     pub(crate) fn remove(&self) -> Result<()> {
-        for file in [&self.data, &self.lock] {
-            match fs::remove_file(file) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed.map_err(|error| convert_io(error, "a file can't be removed"))?,
-            }
+        for file in [&self.lock, &self.data] {
+            fs::remove_file(file).map_err(|error| convert_io(error, "a file can't be removed"))?;
         }
         sync(self.folder())
+    }
+
+    /// Holds the data file, together with others or alone, while it is opened, replaced or removed. LMDB's
+    /// own lock can't be had before an environment is open, and who waits for it takes what it says on trust.
+    pub(crate) fn hold(&self, alone: bool) -> Result<Held> {
+        loop {
+            let held = Held::new(self.open_data()?, alone)?;
+            let metadata = held.0.metadata().and_then(|held| Ok((held, fs::metadata(&self.data)?)));
+            match metadata {
+                Ok((held_one, there)) if identity(&held_one) == identity(&there) => return Ok(held),
+                // Another process has compacted the store meanwhile.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(Error::new(ErrorKind::Busy, "another process has just removed the store"));
+                }
+                Err(error) => return Err(convert_io(error, "the file can't be looked at")),
+            }
+        }
+    }
+
+    fn open_data(&self) -> Result<File> {
+        File::open(&self.data).map_err(|error| convert_io(error, "the file can't be opened"))
     }
 
     pub(crate) fn length(&self) -> Result<u64> {
@@ -133,6 +152,22 @@ impl Place {
 
     pub(crate) fn folder(&self) -> &Path {
         folder_of(&self.data)
+    }
+}
+
+/// The data file, locked for as long as this is there.
+pub(crate) struct Held(File);
+
+impl Held {
+    /// Waits for those who hold it. Windows doesn't let a file be replaced or removed that is open.
+    pub(crate) fn new(data: File, alone: bool) -> Result<Self> {
+        let locked = match alone {
+            _ if cfg!(windows) => Ok(()),
+            true => data.lock(),
+            false => data.lock_shared(),
+        };
+        locked.map_err(|error| convert_io(error, "the file can't be locked"))?;
+        Ok(Self(data))
     }
 }
 
@@ -152,8 +187,8 @@ impl Exclusive {
         }
     }
 
-    /// Empties the lock file, which tells of the data file that was there so far. Who waits for it meanwhile
-    /// gets an error, and who comes later begins it anew.
+    /// Empties the lock file, which tells of the data file that was there so far. Other programs that wait
+    /// for it meanwhile get an error, and who comes later begins it anew.
     pub(crate) fn reset(&self) -> Result<()> {
         self.0.set_len(0).map_err(|error| convert_io(error, "the lock file can't be emptied"))
     }
@@ -179,6 +214,15 @@ fn try_lock(file: &File) -> io::Result<bool> {
         Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }
+
+#[cfg(unix)]
+fn identity(file: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (file.dev(), file.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) {}
 
 fn head_of(path: &Path, length: usize) -> Result<Vec<u8>> {
     let metadata = fs::metadata(path).map_err(|error| convert_io(error, "the file can't be looked at"))?;

@@ -121,8 +121,12 @@ fn open_alone(
             made => made.map(|()| true)?,
         };
     }
-    if !created {
-        inspect(&place, &settings, locked)?;
+    place.check_data()?;
+    let _held = place.hold(false)?;
+    // With a lock file there may be writers, and opening it leaves nothing that wasn't there. Without one,
+    // what isn't a store is to be refused without leaving one.
+    if !created && !locked {
+        environment::open_handle(&place, settings.map, &settings, Access::ReadAlone)?;
     }
     if access.writes() {
         place.create_lock()?;
@@ -139,20 +143,11 @@ fn vacant(data: &Path) -> Result<()> {
     }
 }
 
-/// Refuses what isn't a store, and leaves nothing beside it.
-fn inspect(place: &Place, settings: &Settings, locked: bool) -> Result<()> {
-    place.check_data()?;
-    // With a lock file there may be writers, and opening it leaves nothing that wasn't there.
-    if locked {
-        return Ok(());
-    }
-    environment::open_handle(place, settings.map, settings, Access::ReadAlone).map(drop)
-}
-
 fn remove(place: &Place, settings: &Settings) -> Result<()> {
     vacant(&place.data)?;
     let locked = place.check_lock()?;
     place.check_data()?;
+    let _held = place.hold(true)?;
     let access = if locked { Access::Read } else { Access::ReadAlone };
     match environment::open_handle(place, settings.map, settings, access) {
         // What is damaged can be removed.

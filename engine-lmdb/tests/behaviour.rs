@@ -81,6 +81,35 @@ fn compacting_needs_the_store_to_itself_and_shrinks_the_file() {
 }
 
 #[test]
+fn a_store_is_compacted_between_the_views_and_commits_of_other_threads() {
+    let (_folder, _path, store) = new_store(&[("sync", "none")]);
+    let mut compacted = 0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for key in 0..500_u32 {
+                store.put(key.to_be_bytes(), vec![7; 1000]).unwrap();
+            }
+        });
+        let reader = scope.spawn(|| {
+            for _ in 0..1000 {
+                assert_eq!(store.get("missing").unwrap(), None);
+                std::thread::sleep(std::time::Duration::from_micros(100));
+            }
+        });
+        while !(writer.is_finished() && reader.is_finished()) {
+            match store.compact() {
+                Ok(()) => compacted += 1,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}"),
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    });
+    assert!(compacted > 0);
+    store.verify().unwrap();
+    assert_eq!(store.prefix("").unwrap().len(), 500);
+}
+
+#[test]
 fn an_empty_store_can_be_compacted() {
     let (_folder, _path, store) = new_store(&[]);
     store.compact().unwrap();

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use engine_api::{Config, Engine, ErrorKind, OpenMode, Store, StoreExt};
 use engine_lmdb::LMDB;
@@ -92,6 +93,44 @@ fn fills_its_address_space() {
     store.put("small", "value").unwrap();
     store.put("more", vec![7; 300_000]).unwrap();
     store.verify().unwrap();
+}
+
+#[test]
+#[ignore = "the other process of the tests below"]
+fn opens_and_commits() {
+    let Some(path) = path_of_the_task() else { return };
+    for key in 0..300_u32 {
+        open(&config(&path)).put(key.to_be_bytes(), vec![7; 5000]).unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_is_compacted_while_another_process_opens_it_keeps_every_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.lmdb");
+    let store = open(&config(&path));
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "opens_and_commits"])
+        .env(PATH, &path)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut compacted = 0;
+    let ended = loop {
+        match store.compact() {
+            Ok(()) => compacted += 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}"),
+        }
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+        // The file is held alone while it is compacted, so there must be times when it isn't.
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert!(ended.success());
+    assert!(compacted > 0);
+    store.verify().unwrap();
+    assert_eq!(store.prefix("").unwrap().len(), 300);
 }
 
 #[cfg(target_os = "linux")]
