@@ -20,8 +20,9 @@
 //! ```
 //!
 //! # Features
-//! `redb` (on by default) links that engine; the memory engine is always there. `cli` (on by default)
-//! builds the `kvdag` command; a library that embeds kvdag leaves it out with `default-features = false`.
+//! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` builds the
+//! `kvdag` command. All are on by default: a library that embeds kvdag takes it with `default-features = false` and
+//! the engines that it wants. `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
 
 pub use chunks;
 pub use engine_api::*;
@@ -29,8 +30,14 @@ pub use keyvalue;
 pub use volume;
 
 // An engine registers itself only when its crate is linked, and it is linked only when it is named.
+#[cfg(feature = "lmdb")]
+extern crate engine_lmdb as _;
 #[cfg(feature = "redb")]
 extern crate engine_redb as _;
+#[cfg(feature = "sled")]
+extern crate engine_sled as _;
+#[cfg(feature = "sqlite")]
+extern crate engine_sqlite as _;
 
 use engine_api::version::Versioned;
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use common::{fail, run, succeed};
+use common::{ENGINES, fail, run, succeed};
 use tempfile::{TempDir, tempdir};
 
 /// A folder with a store in it that holds one key.
@@ -90,7 +90,7 @@ fn flipped_bits_are_errors_or_harmless() {
 fn unknown_schemes_and_options() {
     let folder = with_store();
     let at = folder.path();
-    fail(at, &["info", "nosuch:s.redb"], 2, "schemes: memory, redb");
+    fail(at, &["info", "nosuch:s.redb"], 2, &format!("schemes: {}", ENGINES.join(", ")));
     fail(at, &["info", "redb:s.redb?nosuch=1"], 2, "options: mode, cache");
     fail(at, &["info", "redb:s.redb?cache=banana"], 2, "expected: bytes");
     fail(at, &["info", "redb:s.redb?cache=1"], 2, "expected: bytes");

@@ -4,6 +4,20 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// The engines of this build.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) const ENGINES: &[&str] = &[
+    #[cfg(feature = "lmdb")]
+    "lmdb",
+    "memory",
+    #[cfg(feature = "redb")]
+    "redb",
+    #[cfg(feature = "sled")]
+    "sled",
+    #[cfg(feature = "sqlite")]
+    "sqlite",
+];
+
 /// What a run of the command left.
 pub(crate) struct Run {
     pub(crate) code: i32,
