@@ -44,6 +44,10 @@ static DESCRIPTOR: Descriptor = Descriptor::new(
     "A memory-mapped copy-on-write B-tree in one file: the fastest reads, shared by several processes.",
     store::CAPABILITIES,
 )
+.choose(
+    "For data that memory holds and that is read far more than written. Not for keys beyond 511 bytes, nor on a disk \
+     that isn't to be trusted: pages have no checksums, and a damaged one may end the process.",
+)
 .options(config::OPTIONS);
 
 impl Engine for LmdbEngine {

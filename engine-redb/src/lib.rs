@@ -38,6 +38,7 @@ static DESCRIPTOR: Descriptor = Descriptor::new(
     "A copy-on-write B-tree in one file, in safe Rust: snapshots, one writer, durable commits.",
     store::CAPABILITIES,
 )
+.choose("The default: whole after any crash, long keys, long values, and nothing but Rust. For one process at a time.")
 .options(config::OPTIONS);
 
 /// What every redb file begins with.

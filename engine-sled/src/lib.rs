@@ -37,6 +37,10 @@ static DESCRIPTOR: Descriptor = Descriptor::new(
     "A log-structured tree in a folder, in Rust: live reads, legacy, for stores that are there already.",
     store::CAPABILITIES,
 )
+.choose(
+    "To read them, and copy them to another engine: its release is of 2021, two reads of a view may differ, and \
+     after a failed write a store can't be used until the process ends.",
+)
 .options(config::OPTIONS);
 
 /// The file that makes a folder a store of this engine, rather than another application's sled. Whoever has

@@ -1,7 +1,7 @@
 //! Docs that are generated from the code are what the code says now.
 //!
 //! `KVDAG_UPDATE_DOCS=1 cargo test -p kvdag --test generated_docs` writes them anew.
-#![cfg(all(feature = "cli", feature = "redb"))]
+#![cfg(all(feature = "cli", feature = "redb", feature = "sled", feature = "sqlite", feature = "lmdb"))]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod common;
@@ -42,11 +42,16 @@ fn the_conformance_cases() {
 }
 
 #[test]
+fn the_guide_to_the_engines() {
+    check("ENGINES.md", &generate(&["engines", "--markdown"]));
+}
+
+#[test]
 fn the_table_of_engines_in_the_readme() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    let begin = "<!-- generated: `kvdag engines --markdown` -->\n";
+    let begin = "<!-- generated: `kvdag engines --markdown table` -->\n";
     let (before, rest) = readme.split_once(begin).unwrap();
     let (_, after) = rest.split_once("<!-- end -->").unwrap();
-    let table = generate(&["engines", "--markdown"]);
+    let table = generate(&["engines", "--markdown", "table"]);
     check("README.md", &format!("{before}{begin}{table}<!-- end -->{after}"));
 }

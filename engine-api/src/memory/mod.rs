@@ -30,7 +30,8 @@ static DESCRIPTOR: Descriptor = Descriptor::new(
     Version::new(0, 1, 0),
     "An ordered map in this process's memory, gone when it is closed: the reference engine.",
     MemoryStore::CAPABILITIES,
-);
+)
+.choose("Tests, caches, and data that may go with the process. Nothing is kept.");
 
 impl Engine for MemoryEngine {
     fn descriptor(&self) -> &'static Descriptor {

@@ -17,6 +17,8 @@ pub struct Descriptor {
     pub version: Version,
     /// One sentence on what it is.
     pub about: &'static str,
+    /// When to choose it over others, and when not; empty where there is nothing to say.
+    pub choose: &'static str,
     /// What a store opened with default options declares. An open store's own capabilities are exact.
     pub capabilities: Capabilities,
     /// The options of its URLs.
@@ -24,7 +26,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// A descriptor without options.
+    /// A descriptor without options, and without a word on when to choose it.
     pub const fn new(
         name: &'static str,
         schemes: &'static [&'static str],
@@ -32,7 +34,14 @@ impl Descriptor {
         about: &'static str,
         capabilities: Capabilities,
     ) -> Self {
-        Self { name, schemes, version, about, capabilities, options: &[] }
+        Self { name, schemes, version, about, choose: "", capabilities, options: &[] }
+    }
+
+    /// The same with a word on when to choose it.
+    #[must_use]
+    pub const fn choose(mut self, choose: &'static str) -> Self {
+        self.choose = choose;
+        self
     }
 
     /// The same with options.

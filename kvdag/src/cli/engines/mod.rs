@@ -1,5 +1,7 @@
 //! `kvdag engines`.
 
+mod markdown;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,9 +12,17 @@ use super::output::{self, Output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Print the table of the README, in Markdown.
-    #[arg(long)]
-    markdown: bool,
+    /// Print a document about the engines instead, in Markdown.
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "guide")]
+    markdown: Option<Document>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Document {
+    /// What each can do, its limits and options, and when to choose it.
+    Guide,
+    /// A table, a row for each.
+    Table,
 }
 
 #[derive(Debug, Serialize)]
@@ -21,6 +31,7 @@ struct Engine {
     version: String,
     schemes: Vec<&'static str>,
     about: &'static str,
+    choose: &'static str,
     capabilities: BTreeMap<&'static str, String>,
     limits: BTreeMap<&'static str, Option<u64>>,
     empty_key: bool,
@@ -43,6 +54,7 @@ impl Engine {
             version: descriptor.version.to_string(),
             schemes: descriptor.schemes.to_vec(),
             about: descriptor.about,
+            choose: descriptor.choose,
             capabilities: descriptor.capabilities.facts().into_iter().collect(),
             limits: sizes(limits).into_iter().collect(),
             empty_key: limits.empty_key,
@@ -82,6 +94,9 @@ impl fmt::Display for Engines {
             }
             writeln!(f, "{} {}  {}:", engine.name, engine.version, engine.schemes.join(":, "))?;
             writeln!(f, "  {}", engine.about)?;
+            if !engine.choose.is_empty() {
+                writeln!(f, "  {}", engine.choose)?;
+            }
             let mut rows = Vec::new();
             for (name, fact) in &engine.capabilities {
                 rows.push(vec!["  ".to_owned() + &name.replace('_', " "), fact.clone()]);
@@ -100,51 +115,13 @@ impl fmt::Display for Engines {
     }
 }
 
-/// The README's table.
-struct Markdown<'a>(&'a [&'static Descriptor]);
-
-impl fmt::Display for Markdown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "| engine | scheme | reads | reverse scans | writers | processes | durability | longest key | longest value |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
-        for engine in self.0 {
-            let facts: BTreeMap<_, _> = engine.capabilities.facts().into_iter().collect();
-            let fact = |name: &str| facts.get(name).map_or("", String::as_str);
-            let limits: BTreeMap<_, _> = sizes(&engine.capabilities.limits).into_iter().collect();
-            let size = |name: &str| {
-                limits
-                    .get(name)
-                    .copied()
-                    .flatten()
-                    .map_or_else(|| "none stated".to_owned(), |limit| format!("{limit} B"))
-            };
-            writeln!(
-                f,
-                "| {} {} | `{}:` | {} | {} | {} | {} | {} | {} | {} |",
-                engine.name,
-                engine.version,
-                engine.schemes.join(":`, `"),
-                fact("reads"),
-                fact("reverse"),
-                fact("writers"),
-                fact("processes"),
-                fact("durability"),
-                size("key_bytes"),
-                size("value_bytes"),
-            )?;
-        }
-        Ok(())
-    }
-}
-
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let registry = kvdag::registry()?;
     let descriptors: Vec<_> = registry.engines().iter().map(|engine| engine.descriptor()).collect();
-    if args.markdown {
-        return output::raw(Markdown(&descriptors).to_string().as_bytes());
+    match args.markdown {
+        Some(Document::Guide) => return output::raw(markdown::guide(&descriptors).as_bytes()),
+        Some(Document::Table) => return output::raw(markdown::table(&descriptors).as_bytes()),
+        None => {}
     }
     output.print(&Engines(descriptors.into_iter().map(Engine::new).collect()))
 }
