@@ -12,10 +12,12 @@
 
 mod ancestry;
 mod chain;
+mod change;
 mod copy;
 mod dag;
 mod diff;
 mod history;
+mod instances;
 mod kv;
 mod lookup;
 mod read;
@@ -29,7 +31,7 @@ pub use ancestry::Ancestry;
 pub use copy::{Copied, compare_stores, copy_store};
 pub use dag::{Instance, Repo, Version, VersionDag};
 pub use diff::Difference;
-pub use history::NewInstance;
+pub use instances::NewInstance;
 pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue};
 pub use resolver::{KeyResolver, MergePolicy, Offer, Resolved};
 pub use stream::{Stream, process_range, stream};

@@ -1,0 +1,107 @@
+//! Data instances: made, described anew, removed.
+
+use super::change::{check_name, now, take};
+use super::dag::Instance;
+use super::record;
+use super::versioned::Versioned;
+use crate::key::{Context, DataContext, InstanceId, RepoId};
+use crate::spi::{DeleteRange, Error, ErrorKind, Result, Store};
+
+/// A data instance that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewInstance {
+    name: String,
+    datatype: String,
+    versioned: bool,
+    properties: serde_json::Value,
+}
+
+impl NewInstance {
+    /// One with versions and without properties.
+    pub fn new(name: impl Into<String>, datatype: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            datatype: datatype.into(),
+            versioned: true,
+            properties: serde_json::Value::Null,
+        }
+    }
+
+    /// The same without versions.
+    #[must_use]
+    pub fn unversioned(mut self) -> Self {
+        self.versioned = false;
+        self
+    }
+
+    /// The same with properties.
+    #[must_use]
+    pub fn properties(mut self, properties: serde_json::Value) -> Self {
+        self.properties = properties;
+        self
+    }
+}
+
+impl<S: Store> Versioned<S> {
+    /// Makes a data instance.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the repo has one of this name; `InvalidArgument` for a name that can't be one.
+    pub fn create_instance(&self, repo: RepoId, new: &NewInstance) -> Result<Instance> {
+        check_name(&new.name)?;
+        self.change(|change| {
+            change.dag.repo(repo)?;
+            if change.dag.instance_named(repo, &new.name).is_some() {
+                return Err(Error::new(
+                    ErrorKind::AlreadyExists,
+                    "the repo has a data instance of this name",
+                )
+                .with("instance", &new.name));
+            }
+            let id = take(&mut change.counters.next_instance).map(InstanceId)?;
+            let instance = Instance {
+                id,
+                repo,
+                name: new.name.clone(),
+                datatype: new.datatype.clone(),
+                versioned: new.versioned,
+                properties: new.properties.clone(),
+                created: now(),
+            };
+            change.batch.put(record::numbered(record::INSTANCE, id.0), record::encode(&instance)?);
+            change.dag.add_instance(instance.clone())?;
+            Ok(instance)
+        })
+    }
+
+    /// Replaces the properties of a data instance.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn set_properties(&self, id: InstanceId, properties: &serde_json::Value) -> Result<Instance> {
+        self.change(|change| {
+            let instance = Instance { properties: properties.clone(), ..change.dag.instance(id)?.clone() };
+            change.batch.put(record::numbered(record::INSTANCE, id.0), record::encode(&instance)?);
+            change.dag.replace_instance(instance.clone());
+            Ok(instance)
+        })
+    }
+
+    /// Removes a data instance and all of its data, at every version, committed ones too.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unsupported` where the engine has no range deletes.
+    pub fn delete_instance(&self, id: InstanceId) -> Result<()> {
+        if self.store.capabilities().delete_range == DeleteRange::None {
+            return Err(Error::new(ErrorKind::Unsupported, "the engine has no range deletes"));
+        }
+        self.change(|change| {
+            change.dag.instance(id)?;
+            let range = DataContext::unversioned(id).key_range();
+            change.batch.delete(record::numbered(record::INSTANCE, id.0));
+            change.batch.delete_range(range.start(), range.end());
+            change.dag.remove_instance(id);
+            Ok(())
+        })
+    }
+}
