@@ -65,6 +65,7 @@ fn dag(parents: &Parents, numbers: &[u32]) -> VersionDag {
             note: String::new(),
             created: 0,
             committed: Some(0),
+            cleaned: None,
         })
         .collect();
     let repo =

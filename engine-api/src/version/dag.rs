@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,6 +46,24 @@ pub struct Version {
     /// When it was committed, and so closed for writing; `None` while it is open.
     #[serde(skip)]
     pub committed: Option<u64>,
+    /// When its data was cleaned away, and so can't be read any more; `None` for nearly every version.
+    #[serde(skip)]
+    pub cleaned: Option<u64>,
+}
+
+/// A name for a version, which stays where it was put.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// The repo that it belongs to.
+    pub repo: RepoId,
+    /// Its name, unique among the repo's tags and branches.
+    pub name: String,
+    /// The version that it names.
+    pub version: VersionId,
+    /// What people say of it.
+    pub note: String,
+    /// When it was made, in milliseconds since 1970 UTC.
+    pub created: u64,
 }
 
 /// A data instance: a named collection of keys of one datatype.
@@ -75,6 +93,8 @@ pub struct VersionDag {
     instances: OrdMap<InstanceId, Arc<Instance>>,
     uuids: OrdMap<Uuid, VersionId>,
     children: OrdMap<VersionId, Vec<VersionId>>,
+    tags: OrdMap<(RepoId, String), Arc<Tag>>,
+    hidden: OrdSet<(RepoId, String)>,
     chains: u32,
 }
 
@@ -207,6 +227,30 @@ impl VersionDag {
         Ok(())
     }
 
+    /// Adds a tag, or puts it elsewhere; its version must be there.
+    pub(super) fn put_tag(&mut self, tag: Tag) -> Result<()> {
+        if self.versions.get(&tag.version).is_none_or(|node| node.version.repo != tag.repo) {
+            return Err(Error::new(ErrorKind::Corrupt, "a tag names a version that its repo hasn't")
+                .with("tag", &tag.name));
+        }
+        self.tags.insert((tag.repo, tag.name.clone()), Arc::new(tag));
+        Ok(())
+    }
+
+    pub(super) fn remove_tag(&mut self, repo: RepoId, name: &str) {
+        self.tags.remove(&(repo, name.to_owned()));
+    }
+
+    /// Hides a branch, or shows it again.
+    pub(super) fn set_hidden(&mut self, repo: RepoId, branch: &str, hidden: bool) {
+        let branch = (repo, branch.to_owned());
+        if hidden {
+            self.hidden.insert(branch);
+        } else {
+            self.hidden.remove(&branch);
+        }
+    }
+
     pub(super) fn replace_instance(&mut self, instance: Instance) {
         self.instances.insert(instance.id, Arc::new(instance));
     }
@@ -269,6 +313,21 @@ impl VersionDag {
     /// The instance of a repo with this name.
     pub fn instance_named(&self, repo: RepoId, name: &str) -> Option<&Instance> {
         self.instances().find(|instance| instance.repo == repo && instance.name == name)
+    }
+
+    /// The tags, by repo and name.
+    pub fn tags(&self) -> impl Iterator<Item = &Tag> {
+        self.tags.values().map(AsRef::as_ref)
+    }
+
+    /// The tag of a repo with this name.
+    pub fn tag(&self, repo: RepoId, name: &str) -> Option<&Tag> {
+        self.tags.get(&(repo, name.to_owned())).map(AsRef::as_ref)
+    }
+
+    /// Whether a branch is hidden: it isn't listed, and all else is as it was.
+    pub fn is_hidden(&self, repo: RepoId, branch: &str) -> bool {
+        self.hidden.contains(&(repo, branch.to_owned()))
     }
 
     /// The version with this UUID.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::change::{check_name, now, take, unused};
 use super::dag::{Repo, Version};
 use super::record;
-use super::versioned::Versioned;
+use super::versioned::{Versioned, cleaned};
 use crate::key::{RepoId, VersionId};
 use crate::spi::{Error, ErrorKind, Result, Store};
 
@@ -40,6 +40,7 @@ impl<S: Store> Versioned<S> {
                 note: String::new(),
                 created: now(),
                 committed: None,
+                cleaned: None,
             })?;
             Ok(repo)
         })
@@ -110,6 +111,9 @@ impl<S: Store> Versioned<S> {
                 if parent.repo != first.repo {
                     return Err(Error::new(ErrorKind::InvalidArgument, "the parents belong to different repos"));
                 }
+                if parent.cleaned.is_some() {
+                    return Err(cleaned(parent));
+                }
                 if parent.committed.is_none() {
                     return Err(Error::new(
                         ErrorKind::InvalidArgument,
@@ -121,6 +125,10 @@ impl<S: Store> Versioned<S> {
             let branch = match branch {
                 Some(new) if new != first.branch => {
                     let taken = dag.versions().any(|other| other.repo == first.repo && other.branch == new);
+                    if dag.tag(first.repo, new).is_some() {
+                        return Err(Error::new(ErrorKind::AlreadyExists, "the repo has a tag of this name")
+                            .with("branch", new));
+                    }
                     if taken {
                         return Err(Error::new(ErrorKind::AlreadyExists, "the repo has this branch already")
                             .with("branch", new));
@@ -150,6 +158,7 @@ impl<S: Store> Versioned<S> {
                 note: String::new(),
                 created: now(),
                 committed: None,
+ cleaned: None,
             })
         })
     }

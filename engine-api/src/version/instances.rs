@@ -4,8 +4,9 @@ use super::change::{check_name, now, take};
 use super::dag::Instance;
 use super::record;
 use super::versioned::Versioned;
-use crate::key::{Context, DataContext, InstanceId, RepoId};
-use crate::spi::{DeleteRange, Error, ErrorKind, Result, Store};
+use super::work::Work;
+use crate::key::{InstanceId, RepoId};
+use crate::spi::{Error, ErrorKind, Result, Store};
 
 /// A data instance that is to be made.
 #[derive(Clone, Debug)]
@@ -89,19 +90,18 @@ impl<S: Store> Versioned<S> {
 
     /// Removes a data instance and all of its data, at every version, committed ones too.
     ///
+    /// It is gone from the first batch on. The data follows in further ones, which [`resume`](Self::resume) goes on
+    /// with where a crash has cut them short.
+    ///
     /// # Errors
-    /// `NotFound`; `Unsupported` where the engine has no range deletes.
+    /// `NotFound`.
     pub fn delete_instance(&self, id: InstanceId) -> Result<()> {
-        if self.store.capabilities().delete_range == DeleteRange::None {
-            return Err(Error::new(ErrorKind::Unsupported, "the engine has no range deletes"));
-        }
-        self.change(|change| {
+        let task = self.change(|change| {
             change.dag.instance(id)?;
-            let range = DataContext::unversioned(id).key_range();
             change.batch.delete(record::numbered(record::INSTANCE, id.0));
-            change.batch.delete_range(range.start(), range.end());
             change.dag.remove_instance(id);
-            Ok(())
-        })
+            change.begin(Work::DeleteInstance { instance: id })
+        })?;
+        self.work(&task)
     }
 }

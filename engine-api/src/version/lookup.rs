@@ -9,9 +9,9 @@ const SHORTEST_PREFIX: usize = 4;
 impl VersionDag {
     /// The version that `spec` names: `[REPO:]NAME[~N]`.
     ///
-    /// `NAME` is a branch, meaning its newest version, or the first digits (four at least) of a version's
-    /// UUID. `REPO`, needed where there are several, is an alias or the first digits of a repo's UUID. `~N`
-    /// goes back N versions along first parents; `~` alone goes back one. A branch wins over digits.
+    /// `NAME` is a branch, meaning its newest version, a tag, or the first digits (four at least) of a
+    /// version's UUID. `REPO`, needed where there are several, is an alias or the first digits of a repo's UUID.
+    /// `~N` goes back N versions along first parents; `~` alone goes back one. A branch or a tag wins over digits.
     ///
     /// # Errors
     /// `NotFound` names the branches; `InvalidArgument` where the digits fit several, or `~` goes past the root.
@@ -26,8 +26,8 @@ impl VersionDag {
             Some(("", name)) => (Some(self.only_repo()?), name),
             Some((repo, name)) => (Some(self.find_repo(repo)?), name),
         };
-        let mut version = match self.find_branch(repo, name)? {
-            Some(head) => head,
+        let mut version = match self.find_name(repo, name)? {
+            Some(named) => named,
             None => self.find_digits(repo, name)?,
         };
         for _ in 0..back {
@@ -77,21 +77,25 @@ impl VersionDag {
         }
     }
 
-    fn find_branch(&self, repo: Option<&Repo>, name: &str) -> Result<Option<&Version>> {
+    /// The version that a branch or a tag of this name means; no repo has both.
+    fn find_name(&self, repo: Option<&Repo>, name: &str) -> Result<Option<&Version>> {
         let repos: Vec<_> = match repo {
             Some(repo) => vec![repo],
             None => self.repos().collect(),
         };
-        let mut heads = repos.iter().filter_map(|repo| self.heads(repo.id).remove(name));
-        let head = heads.next();
-        if heads.next().is_some() {
+        let mut named = repos.iter().filter_map(|repo| {
+            let tagged = || self.tag(repo.id, name).and_then(|tag| self.version(tag.version).ok());
+            self.heads(repo.id).remove(name).or_else(tagged)
+        });
+        let found = named.next();
+        if named.next().is_some() {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "several repos have this branch; write REPO:NAME",
+                "several repos have a branch or a tag of this name; write REPO:NAME",
             )
-            .with("branch", name));
+            .with("name", name));
         }
-        Ok(head)
+        Ok(found)
     }
 
     fn find_digits(&self, repo: Option<&Repo>, name: &str) -> Result<&Version> {

@@ -11,6 +11,10 @@
 //! | 4 | version | a [`Version`](super::Version) |
 //! | 5 | version | when it was committed, in milliseconds since 1970 as u64 BE; absent while it is open |
 //! | 6 | instance | an [`Instance`](super::Instance) |
+//! | 7 | version | when its data was cleaned away, in milliseconds since 1970 as u64 BE; absent while it can be read |
+//! | 8 | repo, name in UTF-8 | a [`Tag`](super::Tag) |
+//! | 9 | repo, name in UTF-8 | nothing: the branch of this name is hidden |
+//! | 10 | number | [`Work`](super::Work) that is under way |
 //!
 //! Classes below 16 are reserved.
 
@@ -18,7 +22,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::key::{Context, MetadataContext, TKey, TKeyClass, VersionId};
+use crate::key::{Context, MetadataContext, RepoId, TKey, TKeyClass, VersionId};
 use crate::spi::{Error, ErrorKind, Result};
 
 pub(super) const FORMAT: TKeyClass = TKeyClass(1);
@@ -27,6 +31,10 @@ pub(super) const REPO: TKeyClass = TKeyClass(3);
 pub(super) const VERSION: TKeyClass = TKeyClass(4);
 pub(super) const COMMITTED: TKeyClass = TKeyClass(5);
 pub(super) const INSTANCE: TKeyClass = TKeyClass(6);
+pub(super) const CLEANED: TKeyClass = TKeyClass(7);
+pub(super) const TAG: TKeyClass = TKeyClass(8);
+pub(super) const HIDDEN: TKeyClass = TKeyClass(9);
+pub(super) const WORK: TKeyClass = TKeyClass(10);
 
 /// Classes below this one belong to the version layer.
 pub(super) const FIRST_FREE_CLASS: u8 = 16;
@@ -60,6 +68,19 @@ pub(super) fn numbered(class: TKeyClass, number: u32) -> Vec<u8> {
     MetadataContext.construct_key(&TKey::new(class, &number.to_be_bytes()))
 }
 
+/// The full key of something that has a name in a repo.
+pub(super) fn named(class: TKeyClass, repo: RepoId, name: &str) -> Vec<u8> {
+    MetadataContext.construct_key(&TKey::new(class, &[&repo.0.to_be_bytes(), name.as_bytes()].concat()))
+}
+
+/// The repo and the name of a named record's key.
+pub(super) fn name(tkey: &TKey) -> Result<(RepoId, String)> {
+    let parsed = tkey.class_bytes()?.split_first_chunk().and_then(|(repo, name)| {
+        Some((RepoId(u32::from_be_bytes(*repo)), std::str::from_utf8(name).ok()?.to_owned()))
+    });
+    parsed.ok_or_else(|| malformed(tkey))
+}
+
 /// The key that is there once a version is committed.
 pub(super) fn committed(version: VersionId) -> Vec<u8> {
     numbered(COMMITTED, version.0)
@@ -67,9 +88,19 @@ pub(super) fn committed(version: VersionId) -> Vec<u8> {
 
 /// The number of a numbered record's key.
 pub(super) fn number(tkey: &TKey) -> Result<u32> {
-    tkey.class_bytes()?.try_into().map(u32::from_be_bytes).map_err(|_| {
-        Error::new(ErrorKind::Corrupt, "a metadata key isn't well formed").with_key("key", tkey.as_ref())
-    })
+    tkey.class_bytes()?.try_into().map(u32::from_be_bytes).map_err(|_| malformed(tkey))
+}
+
+fn malformed(tkey: &TKey) -> Error {
+    Error::new(ErrorKind::Corrupt, "a metadata key isn't well formed").with_key("key", tkey.as_ref())
+}
+
+/// A moment, in milliseconds since 1970.
+pub(super) fn moment(stored: &[u8]) -> Result<u64> {
+    stored
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| Error::new(ErrorKind::Corrupt, "the record of a moment is damaged"))
 }
 
 /// The value of the format marker.

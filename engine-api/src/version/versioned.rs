@@ -11,7 +11,7 @@ use super::dag::{Instance, Repo, Version, VersionDag};
 use super::record::{self, Counters};
 use super::resolver::MergePolicy;
 use crate::ext::{KeyRange, StoreExt};
-use crate::key::{Context, DataContext, MetadataContext, Scope, TKeyClass, VersionId};
+use crate::key::{Context, DataContext, MetadataContext, Scope, TKey, TKeyClass, VersionId};
 use crate::spi::{
     Error, ErrorKind, Processes, Requirements, Result, Step, Store, Value, View, WriteBatch, visitor,
 };
@@ -257,6 +257,9 @@ impl<S: Store> Versioned<S> {
                         "the data instance and the version belong to different repos",
                     ));
                 }
+                if version.cleaned.is_some() {
+                    return Err(cleaned(version));
+                }
                 let ancestry = self.ancestry(dag, version.id)?;
                 Ok(Target::Versioned {
                     ctx: DataContext::versioned(id, version.id),
@@ -303,6 +306,13 @@ impl Target {
     }
 }
 
+/// What is said of a version whose data was cleaned away.
+#[cold]
+pub(super) fn cleaned(version: &Version) -> Error {
+    Error::new(ErrorKind::NotFound, "the version's data was cleaned away")
+        .with("version", version.uuid.simple())
+}
+
 fn mismatch(instance: &Instance, message: &'static str) -> Error {
     Error::new(ErrorKind::InvalidArgument, message).with("instance", &instance.name)
 }
@@ -316,33 +326,40 @@ impl State {
             .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the store's counters are missing"))?;
         record::decode::<Counters>(&counters)?;
         let repos = each(view, record::REPO, |_, value| record::decode(value))?;
-        let commits = each(view, record::COMMITTED, |number, value| {
-            let at = value.try_into().map(u64::from_be_bytes).map_err(|_| {
-                Error::new(ErrorKind::Corrupt, "a commit's record is damaged").with("version", number)
-            })?;
-            Ok((VersionId(number), at))
-        })?;
-        let commits: HashMap<_, _> = commits.into_iter().collect();
-        let versions = each(view, record::VERSION, |number, value| {
+        let moments = |class| -> Result<HashMap<VersionId, u64>> {
+            let found = each(view, class, |tkey, value| {
+                Ok((VersionId(record::number(tkey)?), record::moment(value)?))
+            });
+            Ok(found?.into_iter().collect())
+        };
+        let (commits, cleanings) = (moments(record::COMMITTED)?, moments(record::CLEANED)?);
+        let versions = each(view, record::VERSION, |_, value| {
             let mut version: Version = record::decode(value)?;
-            version.committed = commits.get(&VersionId(number)).copied();
+            version.committed = commits.get(&version.id).copied();
+            version.cleaned = cleanings.get(&version.id).copied();
             Ok(version)
         })?;
         let instances = each(view, record::INSTANCE, |_, value| record::decode::<Instance>(value))?;
-        Ok(Self { dag: VersionDag::assemble(repos, versions, instances)?, counters })
+        let mut dag = VersionDag::assemble(repos, versions, instances)?;
+        for tag in each(view, record::TAG, |_, value| record::decode(value))? {
+            dag.put_tag(tag)?;
+        }
+        for (repo, branch) in each(view, record::HIDDEN, |tkey, _| record::name(tkey))? {
+            dag.set_hidden(repo, &branch, true);
+        }
+        Ok(Self { dag, counters })
     }
 }
 
-fn each<T>(
+pub(super) fn each<T>(
     view: &dyn View,
     class: TKeyClass,
-    mut read: impl FnMut(u32, &[u8]) -> Result<T>,
+    mut read: impl FnMut(&TKey, &[u8]) -> Result<T>,
 ) -> Result<Vec<T>> {
     let mut found = Vec::new();
     let range = MetadataContext.full_range(&class.range());
     let mut take = visitor(|key: &[u8], value: Value<'_>| {
-        let number = record::number(&MetadataContext.tkey_from_key(key)?)?;
-        found.push(read(number, value.bytes()?)?);
+        found.push(read(&MetadataContext.tkey_from_key(key)?, value.bytes()?)?);
         Ok(Step::Next)
     });
     view.scan(range.scan(), &mut take)?;

@@ -186,6 +186,7 @@ mod tests {
             note: String::new(),
             created: 0,
             committed: Some(0),
+            cleaned: None,
         }
     }
 
