@@ -2,29 +2,7 @@
 
 use std::rc::Rc;
 
-/// A generator of numbers that look random: `SplitMix64`.
-#[derive(Clone, Debug)]
-pub(crate) struct Mix(u64);
-
-impl Mix {
-    /// With a seed.
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
-    }
-}
+use fastrand::Rng;
 
 /// The key of a number; keys are in the order of their numbers.
 pub(crate) fn key(number: usize) -> Vec<u8> {
@@ -33,22 +11,15 @@ pub(crate) fn key(number: usize) -> Vec<u8> {
 
 /// The value of a number, in one of several editions.
 pub(crate) fn value(number: usize, edition: usize, bytes: usize) -> Vec<u8> {
-    let mut mix = Mix::new((number as u64) << 20 ^ edition as u64);
-    let mut value = Vec::with_capacity(bytes + 8);
-    while value.len() < bytes {
-        value.extend_from_slice(&mix.next().to_le_bytes());
-    }
-    value.truncate(bytes);
+    let mut value = vec![0; bytes];
+    Rng::with_seed((number as u64) << 20 ^ edition as u64).fill(&mut value);
     value
 }
 
 /// The numbers below `count`, each once, out of order.
 pub(crate) fn shuffled(count: usize) -> Vec<usize> {
     let mut numbers: Vec<_> = (0..count).collect();
-    let mut mix = Mix::new(count as u64);
-    for at in (1..count).rev() {
-        numbers.swap(at, mix.below(at + 1));
-    }
+    Rng::with_seed(count as u64).shuffle(&mut numbers);
     numbers
 }
 

@@ -1,13 +1,13 @@
 //! A linear history: at every version every key has a value of its own.
 
 use engine_api::key::{Context, DataContext, InstanceId, TKey, TKeyClass, VersionId};
+use engine_api::layers::Relaxed;
 use engine_api::version::{NewInstance, OrderedKeyValue, Versioned};
 use engine_api::{Bytes, Store, ViewExt};
 
 use super::Outcome;
 use super::contenders::Subject;
 use super::data;
-use super::relaxed::Relaxed;
 
 /// A store with a linear history.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ mod ours;
 mod peer;
 mod pinned;
 mod plans;
-mod relaxed;
 mod run;
 mod scan_all;
 mod stage;

@@ -53,14 +53,20 @@ pub(crate) fn measure(contest: &mut Contest<'_>, clock: Clock, pace: Pace) -> Ou
     Ok(Measured { raw, ours: *ours })
 }
 
-/// How many times a turn does the operation, found by turns that double; they warm the caches too.
+/// How many of a fastest side's turns the slowest side's may take.
+const PATIENCE: u32 = 20;
+
+/// How many times a turn does the operation, found by turns that double; they warm the caches too. A side
+/// that takes a hundred times as long as another has fewer times for both.
 fn calibrate(contest: &mut Contest<'_>, clock: Clock, turn: Duration) -> Outcome<u64> {
     let mut times = 1;
     loop {
         let turns = play(contest, clock, times, 0)?;
         let fastest = turns.iter().map(|(_, took)| *took).min().unwrap_or_default();
-        if fastest * 2 >= turn || times >= 1 << 30 {
-            let scaled = nanoseconds(turn) / nanoseconds(fastest).max(1.0) * to_float(times);
+        let slowest = turns.iter().map(|(_, took)| *took).max().unwrap_or_default();
+        if fastest * 2 >= turn || slowest * 2 >= turn * PATIENCE || times >= 1 << 30 {
+            let longest = fastest.max(slowest / PATIENCE);
+            let scaled = nanoseconds(turn) / nanoseconds(longest).max(1.0) * to_float(times);
             return Ok(to_times(scaled));
         }
         times *= 2;

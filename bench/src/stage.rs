@@ -35,18 +35,22 @@ pub(crate) const RUN: usize = 1000;
 /// The lengths of the histories.
 pub(crate) const VERSIONS: [usize; 4] = [1, 10, 100, 1000];
 
+/// What stores that are only read are filled with, before they are flushed.
+const READ: Durability = Durability::Relaxed;
+
 /// The stores of one engine.
 pub(crate) struct Stage<'c> {
-    contender: &'c dyn Contender,
+    /// The engine.
+    pub(crate) contender: &'c dyn Contender,
     folder: TempDir,
     /// How much data they hold.
     pub(crate) scale: Scale,
     small: OnceCell<Subject>,
     large: OnceCell<Subject>,
-    written: OnceCell<Subject>,
+    written: [OnceCell<Subject>; 2],
     histories: [OnceCell<History>; VERSIONS.len()],
     large_history: OnceCell<History>,
-    written_history: OnceCell<History>,
+    written_history: [OnceCell<History>; 2],
 }
 
 impl std::fmt::Debug for Stage<'_> {
@@ -67,68 +71,63 @@ impl<'c> Stage<'c> {
             scale,
             small: OnceCell::new(),
             large: OnceCell::new(),
-            written: OnceCell::new(),
+            written: [const { OnceCell::new() }; 2],
             histories: [const { OnceCell::new() }; VERSIONS.len()],
             large_history: OnceCell::new(),
-            written_history: OnceCell::new(),
+            written_history: [const { OnceCell::new() }; 2],
         })
-    }
-
-    /// Whether the engine has a raw interface, and whether it can commit durably.
-    pub(crate) fn abilities(&self) -> Outcome<(bool, bool)> {
-        let subject = self.small()?;
-        let durable = subject.store.capabilities().durability.strongest() == Durability::Power;
-        Ok((subject.peer.is_some(), durable))
     }
 
     /// A store of small values, which is only read.
     pub(crate) fn small(&self) -> Outcome<&Subject> {
-        made(&self.small, || self.filled("small", self.scale.small, SMALL))
+        made(&self.small, || self.filled("small", self.scale.small, SMALL, READ))
     }
 
     /// A store of large values, which is only read.
     pub(crate) fn large(&self) -> Outcome<&Subject> {
-        made(&self.large, || self.filled("large", self.scale.large, LARGE))
+        made(&self.large, || self.filled("large", self.scale.large, LARGE, READ))
     }
 
-    /// A store of small values, which is written.
-    pub(crate) fn written(&self) -> Outcome<&Subject> {
-        made(&self.written, || self.filled("written", self.scale.small, SMALL))
+    /// A store of small values, which is written with commits of this durability.
+    pub(crate) fn written(&self, durability: Durability) -> Outcome<&Subject> {
+        let name = format!("written-{durability}");
+        made(by(durability, &self.written), || self.filled(&name, self.scale.small, SMALL, durability))
     }
 
     /// The history of `VERSIONS[which]` versions, which is only read.
     pub(crate) fn history(&self, which: usize) -> Outcome<&History> {
         let versions = VERSIONS[which];
-        made(&self.histories[which], || self.linear(&format!("history-{versions}"), versions))
+        made(&self.histories[which], || self.linear(&format!("history-{versions}"), versions, READ))
     }
 
     /// A history of one version and large values.
     pub(crate) fn large_history(&self) -> Outcome<&History> {
         made(&self.large_history, || {
-            History::linear(self.empty("large-history")?, self.scale.large, 1, LARGE)
+            History::linear(self.empty("large-history", READ)?, self.scale.large, 1, LARGE)
         })
     }
 
-    /// A history of one version, which is written.
-    pub(crate) fn written_history(&self) -> Outcome<&History> {
-        made(&self.written_history, || self.linear("written-history", 1))
+    /// A history of one version, which is written with commits of this durability.
+    pub(crate) fn written_history(&self, durability: Durability) -> Outcome<&History> {
+        let name = format!("written-history-{durability}");
+        made(by(durability, &self.written_history), || self.linear(&name, 1, durability))
     }
 
-    fn linear(&self, name: &str, versions: usize) -> Outcome<History> {
+    fn linear(&self, name: &str, versions: usize, durability: Durability) -> Outcome<History> {
         // Ranges need a run of keys; beyond that all histories have as many entries.
         let least = if versions <= 10 { RUN } else { 4 };
         let keys = (self.scale.small / versions).max(least);
-        let history = History::linear(self.empty(name)?, keys, versions, SMALL)?;
+        let history = History::linear(self.empty(name, durability)?, keys, versions, SMALL)?;
         history.check()?;
         Ok(history)
     }
 
-    fn empty(&self, name: &str) -> Outcome<Subject> {
-        self.contender.create(&self.folder.path().join(name))
+    fn empty(&self, name: &str, durability: Durability) -> Outcome<Subject> {
+        self.contender.create(&self.folder.path().join(name), durability)
     }
 
-    fn filled(&self, name: &str, count: usize, bytes: usize) -> Outcome<Subject> {
-        let subject = self.empty(name)?;
+    fn filled(&self, name: &str, count: usize, bytes: usize, durability: Durability) -> Outcome<Subject> {
+        let subject = self.empty(name, durability)?;
         let numbers: Vec<_> = (0..count).collect();
         for numbers in numbers.chunks(RUN) {
             let mut batch = WriteBatch::new();
@@ -140,6 +139,11 @@ impl<'c> Stage<'c> {
         subject.store.flush()?;
         Ok(subject)
     }
+}
+
+/// For each of the two kinds of commits that are measured, one.
+fn by<T>(durability: Durability, cells: &[OnceCell<T>; 2]) -> &OnceCell<T> {
+    &cells[usize::from(durability == Durability::Power)]
 }
 
 fn made<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Outcome<T>) -> Outcome<&T> {

@@ -15,6 +15,45 @@ pub(crate) enum Target {
     None,
 }
 
+/// What operations may cost where engines differ in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Targets {
+    /// A small value that is owned.
+    pub(crate) owned: Target,
+    /// Whether a large value that is owned is lent, rather than copied.
+    pub(crate) lends: bool,
+    /// A scan of 1000 entries by a visitor.
+    pub(crate) visitor: Target,
+    /// The same by a cursor.
+    pub(crate) cursor: Target,
+}
+
+impl Targets {
+    /// Of engines whose own calls take so long that 15 ns for each entry are little beside them.
+    pub(crate) const COMMON: Self = Self {
+        owned: Target::Ratio(1.10),
+        lends: true,
+        visitor: Target::Extra(15_000.0),
+        cursor: Target::Extra(15_000.0),
+    };
+
+    /// An entry takes LMDB some 15 ns.
+    pub(crate) const LMDB: Self = Self {
+        owned: Target::Ratio(1.20),
+        lends: false,
+        visitor: Target::Ratio(1.5),
+        cursor: Target::Ratio(2.0),
+    };
+
+    /// An entry takes redb some 35 ns.
+    pub(crate) const REDB: Self = Self {
+        owned: Target::Ratio(1.20),
+        visitor: Target::Ratio(1.20),
+        cursor: Target::Ratio(1.20),
+        ..Self::COMMON
+    };
+}
+
 /// Whether a target holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {

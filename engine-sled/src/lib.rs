@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod config;
 mod error;
 mod store;
@@ -59,18 +61,8 @@ impl Engine for SledEngine {
     }
 
     fn open(&self, config: &Config) -> Result<Opened> {
-        let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
-        let mut created = mode.decide(path)?;
-        let mut lock = if created { create(path) } else { hold(path) };
-        // Another process has created it since we looked.
-        if mode == OpenMode::Create && matches!(&lock, Err(error) if error.kind() == ErrorKind::AlreadyExists)
-        {
-            created = false;
-            lock = hold(path);
-        }
-        let database = lock.and_then(|lock| open(path, &settings, mode, lock));
-        let store = SledStore::new(database.map_err(|error| error.with("path", path.display()))?);
-        let store: Box<dyn Store> = match mode {
+        let (store, created) = open_store(config)?;
+        let store: Box<dyn Store> = match config.mode() {
             OpenMode::ReadOnly => Box::new(ReadOnly(store)),
             _ => Box::new(store),
         };
@@ -86,6 +78,21 @@ impl Engine for SledEngine {
         }
         Ok(())
     }
+}
+
+/// Opens a store; whether it was created.
+fn open_store(config: &Config) -> Result<(SledStore, bool)> {
+    let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
+    let mut created = mode.decide(path)?;
+    let mut lock = if created { create(path) } else { hold(path) };
+    // Another process has created it since we looked.
+    if mode == OpenMode::Create && matches!(&lock, Err(error) if error.kind() == ErrorKind::AlreadyExists) {
+        created = false;
+        lock = hold(path);
+    }
+    let database = lock.and_then(|lock| open(path, &settings, mode, lock));
+    let store = SledStore::new(database.map_err(|error| error.with("path", path.display()))?);
+    Ok((store, created))
 }
 
 fn open(path: &Path, settings: &Settings, mode: OpenMode, lock: Lock) -> Result<Database> {

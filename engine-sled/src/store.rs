@@ -77,7 +77,7 @@ impl Database {
         Ok(Self { db, lock, log, blobs, health: AtomicU8::new(SOUND) })
     }
 
-    fn tree(&self) -> Result<&Tree> {
+    pub(crate) fn tree(&self) -> Result<&Tree> {
         if self.health.load(Ordering::Acquire) != SOUND {
             return Err(Error::new(ErrorKind::Poisoned, "an earlier operation has failed part way"));
         }
@@ -169,6 +169,11 @@ impl SledStore {
             applied: AtomicU64::new(0),
             flushed: Mutex::default(),
         }
+    }
+
+    #[cfg(feature = "bench")]
+    pub(crate) fn database(&self) -> Arc<Database> {
+        Arc::clone(&self.database)
     }
 
     /// Judges and applies a batch; answers how many have been applied with it.

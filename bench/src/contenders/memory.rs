@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine_api::{Engine, MEMORY, MemoryStore};
+use engine_api::{Descriptor, Durability, Engine, MEMORY, MemoryStore};
 
 use super::{Contender, Subject};
 use crate::Outcome;
@@ -12,11 +12,19 @@ use crate::Outcome;
 pub(crate) struct Memory;
 
 impl Contender for Memory {
-    fn name(&self) -> String {
-        MEMORY.descriptor().name.to_owned()
+    fn descriptor(&self) -> &'static Descriptor {
+        MEMORY.descriptor()
     }
 
-    fn create(&self, _: &Path) -> Outcome<Subject> {
+    fn name(&self) -> String {
+        self.descriptor().name.to_owned()
+    }
+
+    fn has_peer(&self) -> bool {
+        false
+    }
+
+    fn create(&self, _: &Path, _: Durability) -> Outcome<Subject> {
         Ok(Subject { store: Box::new(MemoryStore::new()), peer: None })
     }
 }

@@ -1,26 +1,48 @@
 //! The engines that are measured.
 
+mod lmdb;
 mod memory;
 mod redb;
+mod sled;
+mod sqlite;
 
 use std::fmt;
 use std::path::Path;
 
-use engine_api::Store;
+use engine_api::{Descriptor, Durability, Store};
 
 use super::Outcome;
 use super::peer::Peer;
+use super::target::Targets;
 
+pub(crate) use lmdb::Lmdb;
 pub(crate) use memory::Memory;
 pub(crate) use redb::Redb;
+pub(crate) use sled::Sled;
+pub(crate) use sqlite::Sqlite;
 
 /// An engine that is measured.
 pub(crate) trait Contender {
-    /// Its name and version, as a heading shows them.
-    fn name(&self) -> String;
+    /// What it says of itself.
+    fn descriptor(&self) -> &'static Descriptor;
 
-    /// Makes an empty store in a file of this path.
-    fn create(&self, path: &Path) -> Outcome<Subject>;
+    /// Its name and version, as a heading shows them.
+    fn name(&self) -> String {
+        format!("{} {}", self.descriptor().name, self.descriptor().version)
+    }
+
+    /// Whether there is a raw engine that is called in another way.
+    fn has_peer(&self) -> bool {
+        true
+    }
+
+    /// What operations may cost where engines differ in it.
+    fn targets(&self) -> Targets {
+        Targets::COMMON
+    }
+
+    /// Makes an empty store at this path, for commits of this durability.
+    fn create(&self, path: &Path, durability: Durability) -> Outcome<Subject>;
 }
 
 /// A store, and the raw engine over the same pages.

@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::rc::Rc;
 
-use engine_api::{Config, Direction, Durability, Engine};
+use engine_api::{Config, Descriptor, Direction, Durability, Engine};
 use engine_redb::REDB;
 use engine_redb::bench::{Beneath, TABLE};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable};
@@ -14,18 +14,22 @@ use crate::Outcome;
 use crate::contest::Side;
 use crate::data::{digest, glance};
 use crate::peer::{Batches, Keys, Peer, Ranges, Snapshot};
+use crate::target::Targets;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Redb;
 
 impl Contender for Redb {
-    fn name(&self) -> String {
-        let descriptor = REDB.descriptor();
-        format!("{} {}", descriptor.name, descriptor.version)
+    fn descriptor(&self) -> &'static Descriptor {
+        REDB.descriptor()
     }
 
-    fn create(&self, path: &Path) -> Outcome<Subject> {
+    fn targets(&self) -> Targets {
+        Targets::REDB
+    }
+
+    fn create(&self, path: &Path, _: Durability) -> Outcome<Subject> {
         let (store, beneath) = engine_redb::bench::open(&Config::new(REDB.descriptor()).at(path))?;
         Ok(Subject { store, peer: Some(Box::new(Raw(beneath))) })
     }

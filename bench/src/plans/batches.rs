@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use engine_api::key::{Context, TKey};
+use engine_api::layers::Relaxed;
 use engine_api::version::{Batcher, Versioned};
 use engine_api::{Bytes, Durability, Store};
 
@@ -13,15 +14,14 @@ use crate::data;
 use crate::history::{tkey, versioned};
 use crate::ours::{puts, read_back};
 use crate::peer::{Batch, Batches};
-use crate::relaxed::Relaxed;
 use crate::stage::{RUN, SMALL, Stage};
 use crate::target::Target;
 
 /// Batches alternate between two editions of the values, so that each of them changes every key.
 const EDITIONS: [usize; 2] = [1, 2];
 
-pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Outcome<Vec<Plan<'a>>> {
-    let (raw, durable) = stage.abilities()?;
+pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
+    let strongest = stage.contender.descriptor().capabilities.durability.strongest();
     let plain = |operation, count, durability, target| {
         Plan::new(operation, target, move || plain(stage, count, durability))
     };
@@ -32,7 +32,7 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Outcome<Vec<Plan<'a>>> {
         plain("batch put of 1000 × 100 B, relaxed", RUN, Durability::Relaxed, Target::Ratio(1.30)),
         versioned("versioned batch put of 1000 × 100 B, relaxed", RUN, Durability::Relaxed),
     ];
-    if durable && raw {
+    if strongest == Durability::Power {
         plans.extend([
             plain("batch put of 1000 × 100 B, durable", RUN, Durability::Power, Target::Ratio(1.30))
                 .on_the_wall(),
@@ -41,11 +41,11 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Outcome<Vec<Plan<'a>>> {
             versioned("versioned put of 100 B, durable", 1, Durability::Power).on_the_wall(),
         ]);
     }
-    Ok(plans)
+    plans
 }
 
 fn plain<'a>(stage: &'a Stage<'_>, count: usize, durability: Durability) -> Outcome<Contest<'a>> {
-    let subject = stage.written()?;
+    let subject = stage.written(durability)?;
     let batches = batches(count, data::key);
     let raw = subject.peer.as_ref().map(|peer| peer.puts(Rc::clone(&batches), durability)).transpose()?;
     let ours = puts(&*subject.store, Rc::clone(&batches), durability);
@@ -53,7 +53,7 @@ fn plain<'a>(stage: &'a Stage<'_>, count: usize, durability: Durability) -> Outc
 }
 
 fn through_versions<'a>(stage: &'a Stage<'_>, count: usize, durability: Durability) -> Outcome<Contest<'a>> {
-    let history = stage.written_history()?;
+    let history = stage.written_history(durability)?;
     let (subject, ctx) = (&history.subject, history.head());
     let full = batches(count, |number| ctx.construct_key(&tkey(number)));
     let raw = subject.peer.as_ref().map(|peer| peer.puts(Rc::clone(&full), durability)).transpose()?;

@@ -11,19 +11,19 @@ use crate::data;
 use crate::ours::{cursor, scan};
 use crate::peer::Ranges;
 use crate::stage::{RUN, Stage};
-use crate::target::Target;
 
 type Ours = for<'s> fn(&'s dyn Store, Ranges, Direction) -> Outcome<Side<'s>>;
 
 pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
-    let plan = |operation, direction, ours| {
-        Plan::new(operation, Target::Ratio(1.20), move || scans(stage, direction, ours))
+    let targets = stage.contender.targets();
+    let plan = |operation, target, direction, ours| {
+        Plan::new(operation, target, move || scans(stage, direction, ours))
     };
     vec![
-        plan("scan of 1000 × 100 B, visitor", Direction::Forward, scan as Ours),
-        plan("scan of 1000 × 100 B, lending cursor", Direction::Forward, cursor),
-        plan("reverse scan of 1000 × 100 B, visitor", Direction::Reverse, scan),
-        plan("reverse scan of 1000 × 100 B, lending cursor", Direction::Reverse, cursor),
+        plan("scan of 1000 × 100 B, visitor", targets.visitor, Direction::Forward, scan as Ours),
+        plan("scan of 1000 × 100 B, lending cursor", targets.cursor, Direction::Forward, cursor),
+        plan("reverse scan of 1000 × 100 B, visitor", targets.visitor, Direction::Reverse, scan),
+        plan("reverse scan of 1000 × 100 B, lending cursor", targets.cursor, Direction::Reverse, cursor),
     ]
 }
 

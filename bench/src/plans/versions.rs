@@ -22,7 +22,7 @@ const ABSENT: &str = "a key is absent that was written at every version";
 /// From which version keys are read.
 type Reader = fn(&History) -> DataContext;
 
-pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Outcome<Vec<Plan<'a>>> {
+pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
     let mut plans = Vec::new();
     for (which, count) in VERSIONS.into_iter().enumerate() {
         let get = |from: &str, reader: Reader| {
@@ -64,10 +64,9 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Outcome<Vec<Plan<'a>>> {
         )
     };
     plans.extend([range(0, 1.5), range(1, 1.3)]);
-    let (raw, _) = stage.abilities()?;
     // Beside nothing, one time isn't flat or steep.
-    plans.retain(|plan| raw || !plan.operation.contains("beside"));
-    Ok(plans)
+    plans.retain(|plan| stage.contender.has_peer() || !plan.operation.contains("beside"));
+    plans
 }
 
 fn tkeys(history: &History) -> Rc<[TKey]> {

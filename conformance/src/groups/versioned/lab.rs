@@ -1,9 +1,10 @@
 //! Histories for the cases: a DAG given as a table, with what is written at each node.
 
 use bytes::Bytes;
+use engine_api::Store;
 use engine_api::key::{DataContext, InstanceId, TKey, VersionId};
+use engine_api::layers::Relaxed;
 use engine_api::version::{MergePolicy, NewInstance, OrderedKeyValue as _, Resolved, Versioned};
-use engine_api::{Capabilities, Durability, Result, Store, View, WriteBatch};
 
 use crate::checks::check_refused;
 use crate::context::{Context, Place};
@@ -15,31 +16,11 @@ pub(super) type Edit<'a> = (&'a str, Option<&'a str>);
 /// One node: the numbers of its parents, and what is written at it.
 pub(super) type Node<'a> = (&'a [usize], &'a [Edit<'a>]);
 
-/// Commits everything relaxed: histories are built of many small commits, and none of them must survive.
-#[derive(Debug)]
-pub(super) struct Unsynced(pub(super) Box<dyn Store>);
-
-impl Store for Unsynced {
-    fn capabilities(&self) -> &Capabilities {
-        self.0.capabilities()
-    }
-
-    fn view(&self) -> Result<Box<dyn View>> {
-        self.0.view()
-    }
-
-    fn commit(&self, batch: &WriteBatch, _: Durability) -> Result<()> {
-        self.0.commit(batch, Durability::Relaxed)
-    }
-
-    fn flush(&self) -> Result<()> {
-        self.0.flush()
-    }
-}
-
 /// A store with versions and one instance in it. Nodes are numbered from 1, which is the root.
+///
+/// Its commits are relaxed: histories are built of many small ones, and none of them must survive.
 #[derive(Debug)]
-pub(super) struct Lab<S = Unsynced> {
+pub(super) struct Lab<S = Relaxed<Box<dyn Store>>> {
     pub(super) store: Versioned<S>,
     pub(super) instance: InstanceId,
     nodes: Vec<VersionId>,
@@ -48,11 +29,11 @@ pub(super) struct Lab<S = Unsynced> {
 impl Lab {
     /// A root and nothing else.
     pub(super) fn new(ctx: &Context) -> Verdict<Self> {
-        Self::over(Unsynced(ctx.open()?))
+        Self::over(Relaxed(ctx.open()?))
     }
 
     pub(super) fn at_place(place: &Place) -> Verdict<Self> {
-        Self::over(Unsynced(place.open()?))
+        Self::over(Relaxed(place.open()?))
     }
 
     pub(super) fn with_policy(self, policy: MergePolicy) -> Self {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine_api::key::{Mark, TKey};
-use engine_api::layers::{Fault, Faults, Faulty};
+use engine_api::layers::{Fault, Faults, Faulty, Relaxed};
 use engine_api::version::{Flow, OrderedKeyValue as _, Resolved};
 use engine_api::{Error, ErrorKind, Fetch, KeyRange};
 
 use super::NEEDS;
-use super::lab::{Lab, Node, Unsynced, tkey};
+use super::lab::{Lab, Node, tkey};
 use crate::case::Case;
 use crate::checks::check_refused;
 use crate::context::Context;
@@ -215,7 +215,7 @@ fn visitor_error_is_returned(ctx: &Context) -> Verdict {
 
 fn range_reports_engine_error(ctx: &Context) -> Verdict {
     let faults = Faults::new();
-    let lab = Lab::over(Faulty::new(Unsynced(ctx.open()?), Arc::clone(&faults)))?;
+    let lab = Lab::over(Faulty::new(Relaxed(ctx.open()?), Arc::clone(&faults)))?;
     lab.edit(1, &[("a", Some("v")), ("b", Some("v")), ("c", Some("v"))])?;
     let (store, at) = (&lab.store, lab.at(1));
     for after in 0..3 {

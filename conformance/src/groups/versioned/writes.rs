@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine_api::key::{DataContext, InstanceId, MetadataContext, TKey, VersionId};
-use engine_api::layers::{Fault, Faults, Faulty};
+use engine_api::layers::{Fault, Faults, Faulty, Relaxed};
 use engine_api::version::{Batcher as _, DeleteScope, Flow, NewInstance, OrderedKeyValue as _, Resolved};
 use engine_api::{ErrorKind, KeyRange, Store};
 
 use super::NEEDS;
-use super::lab::{Lab, Node, Unsynced, tkey};
+use super::lab::{Lab, Node, tkey};
 use crate::case::Case;
 use crate::checks::check_refused;
 use crate::context::Context;
@@ -247,7 +247,7 @@ fn delete_range_deletes_what_is_visible(ctx: &Context) -> Verdict {
 
 fn delete_range_reports_scan_errors(ctx: &Context) -> Verdict {
     let faults = Faults::new();
-    let lab = Lab::over(Faulty::new(Unsynced(ctx.open()?), Arc::clone(&faults)))?;
+    let lab = Lab::over(Faulty::new(Relaxed(ctx.open()?), Arc::clone(&faults)))?;
     for key in ["a", "b", "c"] {
         lab.edit(1, &[(key, Some("v"))])?;
     }
