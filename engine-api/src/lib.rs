@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod aio;
+pub mod embedded;
 mod ext;
 pub mod key;
 pub mod layers;

@@ -1,6 +1,5 @@
 //! The store: the current map behind a lock.
 
-use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -78,18 +77,15 @@ fn apply(map: &mut Map, op: &Op) {
             map.remove(key);
         }
         Op::DeleteRange { start, end } => {
-            let bounds = (as_slice(start), as_slice(end));
-            if Scan::between(bounds.0, bounds.1).is_empty() {
+            let range = Scan::of_range(start, end);
+            if range.is_empty() {
                 return;
             }
-            let doomed: Vec<Bytes> = map.range::<_, [u8]>(bounds).map(|(key, _)| key.clone()).collect();
+            let doomed: Vec<Bytes> =
+                map.range::<_, [u8]>((range.start, range.end)).map(|(key, _)| key.clone()).collect();
             for key in doomed {
                 map.remove(&key);
             }
         }
     }
-}
-
-fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
-    bound.as_ref().map(Bytes::as_ref)
 }

@@ -54,6 +54,11 @@ impl<'a> Scan<'a> {
         Self { start, end, direction: Direction::Forward, fetch: Fetch::Entries }
     }
 
+    /// The entries of a range delete, ascending; [`is_empty`](Self::is_empty) tells whether there can be any.
+    pub fn of_range(start: &'a Bound<Bytes>, end: &'a Bound<Bytes>) -> Self {
+        Self::between(start.as_ref().map(Bytes::as_ref), end.as_ref().map(Bytes::as_ref))
+    }
+
     /// The entries with `start <= key < end`, ascending.
     pub const fn half_open(start: &'a [u8], end: &'a [u8]) -> Self {
         Self::between(Bound::Included(start), Bound::Excluded(end))
