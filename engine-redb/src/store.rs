@@ -1,19 +1,18 @@
 //! The store: one table of one redb file.
 
 use std::fmt;
-use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use engine_api::embedded::{Contained, Unflushed, contain};
 use engine_api::{
-    Atomicity, Bytes, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
+    Atomicity, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
     Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View, WriteBatch,
     Writers,
 };
 use redb::{AccessGuard, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
 use super::config::Settings;
-use super::error::{DAMAGED, contain, convert, convert_begin, convert_commit};
+use super::error::{convert, convert_begin, convert_commit};
 use super::view::RedbView;
 
 pub(crate) const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("kv");
@@ -41,50 +40,16 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
     .execution(Execution::Blocking)
     .limits(Limits::NONE.key_bytes(KEY_BYTES).value_bytes(VALUE_BYTES));
 
-/// An open file.
+/// An open file. Closing one that was open for writing writes, and may be led astray by a damaged page.
 pub(crate) enum Database {
-    Writable(Closing),
+    Writable(Contained<redb::Database>),
     ReadOnly(redb::ReadOnlyDatabase),
-}
-
-/// A database whose closing, which writes, may be led astray by a damaged page like any other call.
-pub(crate) struct Closing(Option<redb::Database>);
-
-impl Closing {
-    pub(crate) fn new(database: redb::Database) -> Self {
-        Self(Some(database))
-    }
-
-    fn open(&self) -> Result<&redb::Database> {
-        self.0.as_ref().ok_or_else(closed)
-    }
-
-    fn open_mut(&mut self) -> Result<&mut redb::Database> {
-        self.0.as_mut().ok_or_else(closed)
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        let database = self.0.take();
-        // A drop can't answer an error, and what was committed is as safe as it was before.
-        contain(DAMAGED, || {
-            drop(database);
-            Ok(())
-        })
-        .unwrap_or(());
-    }
-}
-
-#[cold]
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the store is closed")
 }
 
 impl Database {
     pub(crate) fn begin_read(&self) -> Result<redb::ReadTransaction> {
         match self {
-            Self::Writable(database) => database.open()?.begin_read(),
+            Self::Writable(database) => database.get()?.begin_read(),
             Self::ReadOnly(database) => database.begin_read(),
         }
         .map_err(|error| convert(error, "a read transaction can't be begun"))
@@ -96,15 +61,12 @@ pub(crate) struct RedbStore {
     // writing and finds out whether there are any.
     database: RwLock<Arc<Database>>,
     settings: Settings,
-    // How many relaxed commits have returned, and how many of them a flush has made durable.
-    relaxed: AtomicU64,
-    flushed: AtomicU64,
+    relaxed: Unflushed,
 }
 
 impl RedbStore {
     pub(crate) fn new(database: Database, settings: Settings) -> Self {
-        let database = RwLock::new(Arc::new(database));
-        Self { database, settings, relaxed: AtomicU64::new(0), flushed: AtomicU64::new(0) }
+        Self { database: RwLock::new(Arc::new(database)), settings, relaxed: Unflushed::default() }
     }
 
     pub(crate) fn shared(&self) -> RwLockReadGuard<'_, Arc<Database>> {
@@ -155,7 +117,7 @@ impl Store for RedbStore {
 
     fn view(&self) -> Result<Box<dyn View>> {
         let database = Arc::clone(&self.shared());
-        contain(DAMAGED, || {
+        contain(|| {
             let table = database
                 .begin_read()?
                 .open_table(TABLE)
@@ -168,42 +130,35 @@ impl Store for RedbStore {
         batch.check(&CAPABILITIES, durability)?;
         let level = DURABILITY.serve(durability)?;
         let database = self.shared();
-        contain(DAMAGED, || self.commit_to(writable(&database)?, batch, level))?;
+        contain(|| self.commit_to(writable(&database)?, batch, level))?;
         if level == Durability::Relaxed {
-            self.relaxed.fetch_add(1, Ordering::Release);
+            self.relaxed.add();
         }
         Ok(())
     }
 
     fn flush(&self) -> Result<()> {
-        // Counts rather than a flag: a flush that finds another under way mustn't return before it.
-        let relaxed = self.relaxed.load(Ordering::Acquire);
-        if self.flushed.load(Ordering::Acquire) >= relaxed {
-            return Ok(());
-        }
-        let database = self.shared();
-        // A durable commit takes every relaxed one before it along, and needs no operation to do so.
-        contain(DAMAGED, || {
-            let txn = self.begin(writable(&database)?, Durability::Power)?;
-            txn.commit().map_err(|error| convert_commit(error, "relaxed commits can't be made durable"))
-        })?;
-        self.flushed.fetch_max(relaxed, Ordering::Release);
-        Ok(())
+        self.relaxed.flush(|| {
+            let database = self.shared();
+            // A durable commit takes every relaxed one before it along, and needs no operation to do so.
+            contain(|| {
+                let txn = self.begin(writable(&database)?, Durability::Power)?;
+                txn.commit().map_err(|error| convert_commit(error, "relaxed commits can't be made durable"))
+            })
+        })
     }
 
     fn compact(&self) -> Result<()> {
         let mut alone = self.alone();
         let database = exclusive(&mut alone)?;
-        contain(DAMAGED, || {
-            database.compact().map_err(|error| convert(error, "the file can't be compacted"))
-        })?;
+        contain(|| database.compact().map_err(|error| convert(error, "the file can't be compacted")))?;
         Ok(())
     }
 
     fn verify(&self) -> Result<()> {
         let mut alone = self.alone();
         let database = exclusive(&mut alone)?;
-        let sound = contain(DAMAGED, || {
+        let sound = contain(|| {
             database.check_integrity().map_err(|error| convert(error, "the file can't be verified"))
         })?;
         if sound {
@@ -221,14 +176,14 @@ impl fmt::Debug for RedbStore {
 
 pub(crate) fn writable(database: &Database) -> Result<&redb::Database> {
     match database {
-        Database::Writable(database) => database.open(),
+        Database::Writable(database) => database.get(),
         Database::ReadOnly(_) => Err(read_only()),
     }
 }
 
 fn exclusive(database: &mut Arc<Database>) -> Result<&mut redb::Database> {
     match Arc::get_mut(database) {
-        Some(Database::Writable(database)) => database.open_mut(),
+        Some(Database::Writable(database)) => database.get_mut(),
         Some(Database::ReadOnly(_)) => Err(read_only()),
         None => Err(Error::new(ErrorKind::Busy, "views are open, and this needs the store to itself")),
     }
@@ -253,15 +208,11 @@ fn apply(table: &mut Table<'_, &[u8], &[u8]>, op: &Op) -> Result<(), redb::Stora
         Op::Put { key, value } => table.insert(key.as_ref(), value.as_ref()).map(drop),
         Op::Delete { key } => table.remove(key.as_ref()).map(drop),
         Op::DeleteRange { start, end } => {
-            let bounds = (as_slice(start), as_slice(end));
-            if Scan::between(bounds.0, bounds.1).is_empty() {
+            let range = Scan::of_range(start, end);
+            if range.is_empty() {
                 return Ok(());
             }
-            table.retain_in::<&[u8], _>(bounds, |_, _| false)
+            table.retain_in::<&[u8], _>((range.start, range.end), |_, _| false)
         }
     }
-}
-
-fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
-    bound.as_ref().map(Bytes::as_ref)
 }

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use engine_api::embedded::{contain, contain_between};
 use engine_api::{Advance, Bytes, Direction, Result, Scan, Value, View, Visitor};
 use redb::{Cursor, OwnedAccessGuard, ReadOnlyTable, ReadableTable};
 
-use super::error::{DAMAGED, contain, contain_between, convert};
+use super::error::convert;
 
 /// Values shorter than a page are copied. Lending them would save 15 to 120 of a get's 250 to 400
 /// nanoseconds, and would keep a page and the snapshot for as long as the value is kept.
@@ -61,9 +62,8 @@ impl RedbView {
 
 impl View for RedbView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let found = contain(DAMAGED, || {
-            self.table.get_owned(key).map_err(|error| convert(error, "a key can't be read"))
-        })?;
+        let found =
+            contain(|| self.table.get_owned(key).map_err(|error| convert(error, "a key can't be read")))?;
         Ok(found.map(|guard| {
             let value = guard.value();
             if value.len() < LEND_FROM {
@@ -75,7 +75,7 @@ impl View for RedbView {
     }
 
     fn get_with(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool> {
-        let found = contain(DAMAGED, || {
+        let found = contain(|| {
             ReadableTable::get(&self.table, key).map_err(|error| convert(error, "a key can't be read"))
         })?;
         Ok(found.map(|guard| read(guard.value())).is_some())
@@ -86,7 +86,7 @@ impl View for RedbView {
             return Ok(());
         }
         let visiting = Cell::new(false);
-        contain_between(DAMAGED, &visiting, || self.walk(scan, visitor, &visiting))
+        contain_between(&visiting, || self.walk(scan, visitor, &visiting))
     }
 }
 
