@@ -1,6 +1,6 @@
 //! The options of a `sled:` URL, and what they mean to sled.
 
-use engine_api::{Config, OptionKind, OptionSpec, Result};
+use engine_api::{Config, OpenMode, OptionKind, OptionSpec, Result};
 
 pub(crate) const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -25,8 +25,10 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn of(config: &Config) -> Result<Self> {
-        let flush_every = config.number("flush-every")?;
-        Ok(Self { cache: config.number("cache")?, flush_every: Some(flush_every).filter(|every| *every > 0) })
+        let flush_every = Some(config.number("flush-every")?);
+        // For a reader there will be nothing to flush, and nothing should be rearranged.
+        let flush_every = flush_every.filter(|every| *every > 0 && config.mode() != OpenMode::ReadOnly);
+        Ok(Self { cache: config.number("cache")?, flush_every })
     }
 
     pub(crate) fn sled(&self) -> sled::Config {

@@ -1,12 +1,8 @@
 //! Every error of sled as the kind that tells its caller what to do.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use engine_api::{Error, ErrorKind, Result};
-
-/// What is said of a panic.
-pub(crate) const DAMAGED: &str = "the store is damaged";
+use engine_api::{Error, ErrorKind};
 
 /// Converts an error of any of sled's operations; `message` says what was attempted.
 #[cold]
@@ -22,17 +18,6 @@ pub(crate) fn convert(error: sled::Error, message: &'static str) -> Error {
         _ => ErrorKind::Internal,
     };
     Error::new(kind, message).caused_by(error)
-}
-
-/// Runs calls to sled, which panics where damaged bytes lead it astray: the panic becomes an error.
-///
-/// A caller's own code mustn't run within, for its panics are its own.
-pub(crate) fn contain<T>(message: &'static str, calls: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(calls)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it doesn't say why");
-        Err(Error::new(ErrorKind::Corrupt, message).with("sled_panicked", text))
-    })
 }
 
 /// Converts an error of opening a store.

@@ -7,12 +7,13 @@ mod error;
 mod store;
 mod view;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::path::{self, Path};
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind as Os, Result as IoResult, Write};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use engine_api::embedded::{self, Lock, NewFolder, contain, folder_of, head, sync_folder};
 use engine_api::layers::ReadOnly;
 use engine_api::semver::Version;
 use engine_api::{
@@ -20,8 +21,8 @@ use engine_api::{
 };
 
 use config::Settings;
-use error::{DAMAGED, contain, convert_io, convert_open};
-use store::{Database, SledStore, sync_names};
+use error::{convert_io, convert_open};
+use store::{Database, SledStore};
 
 /// The sled engine, under the scheme `sled:`. A store is a folder.
 pub static SLED: SledEngine = SledEngine;
@@ -70,123 +71,58 @@ impl Engine for SledEngine {
     }
 
     fn destroy(&self, config: &Config) -> Result<()> {
-        let path = config.local_path()?;
-        if !OpenMode::Create.decide(path)? {
-            hold(path)
-                .and_then(|lock| remove(path, &lock))
-                .map_err(|error| error.with("path", path.display()))?;
-        }
-        Ok(())
+        embedded::destroy(config, |path| remove(path, &hold(path)?))
     }
 }
 
 /// Opens a store; whether it was created.
 fn open_store(config: &Config) -> Result<(SledStore, bool)> {
-    let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
-    let mut created = mode.decide(path)?;
-    let mut lock = if created { create(path) } else { hold(path) };
-    // Another process has created it since we looked.
-    if mode == OpenMode::Create && matches!(&lock, Err(error) if error.kind() == ErrorKind::AlreadyExists) {
-        created = false;
-        lock = hold(path);
-    }
-    let database = lock.and_then(|lock| open(path, &settings, mode, lock));
-    let store = SledStore::new(database.map_err(|error| error.with("path", path.display()))?);
-    Ok((store, created))
+    let settings = Settings::of(config)?;
+    let create = |path: &Path| open(path, &settings, create(path)?);
+    let open = |path: &Path| open(path, &settings, hold(path)?);
+    let (database, created) = embedded::open_or_create(config, create, open)?;
+    Ok((SledStore::new(database), created))
 }
 
-fn open(path: &Path, settings: &Settings, mode: OpenMode, lock: Lock) -> Result<Database> {
-    // sled opens files beside its log for as long as it runs, wherever the process goes meanwhile.
-    let path = path::absolute(path).map_err(|error| convert_io(error, "the path can't be made absolute"))?;
+fn open(path: &Path, settings: &Settings, lock: Lock) -> Result<Database> {
+    // sled opens files beside its log for as long as it runs.
+    let path = embedded::absolute(path)?;
     wait_for_threads(&path)?;
-    let mut sled = settings.sled();
-    if mode == OpenMode::ReadOnly {
-        // There will be nothing to flush, and nothing should be rearranged.
-        sled = sled.flush_every_ms(None);
-    }
-    let db = contain(DAMAGED, || sled.path(&path).open().map_err(convert_open))?;
+    let db = contain(|| settings.sled().path(&path).open().map_err(convert_open))?;
     Database::new(db, &path, lock)
 }
 
-/// Creates the folder under another name and gives it its own once it is a store, so that a process that
-/// dies on the way leaves no folder that is half one, and of two that create one, one fails. sled's own
-/// files come when it is first opened. The lock on the marker is held throughout.
+/// Creates the folder, with its marker locked. sled's own files come when it is first opened.
 fn create(path: &Path) -> Result<Lock> {
-    let parent = parent_of(path);
-    let mut unnamed = tempfile::Builder::new();
-    unnamed.prefix(".sled-");
-    #[cfg(unix)]
-    unnamed.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let unnamed = unnamed.tempdir_in(parent).map_err(|error| {
-        convert_io(error, "no folder can be created in the folder").with("folder", parent.display())
-    })?;
-    let marked = mark(unnamed.path()).map_err(|error| convert_io(error, "the new folder can't be marked"))?;
-    let lock = Lock::take(marked)?;
-    sync(unnamed.path())?;
-    fs::rename(unnamed.path(), path).map_err(|error| match error.kind() {
-        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
-            Error::new(ErrorKind::AlreadyExists, "there is something at the path already").caused_by(error)
-        }
-        _ => convert_io(error, "the new folder can't be given its name"),
-    })?;
-    // It isn't there any more under the name by which it would be removed.
-    drop(unnamed.keep());
-    sync(parent)?;
+    let new = NewFolder::create(path, ".sled-")?;
+    let mark = || {
+        let mut marker = OpenOptions::new().write(true).create_new(true).open(new.path().join(MARKER))?;
+        marker.write_all(MAGIC)?;
+        marker.sync_all()?;
+        IoResult::Ok(marker)
+    };
+    let lock = Lock::take(mark().map_err(|error| convert_io(error, "the new folder can't be marked"))?)?;
+    new.give_name()?;
     Ok(lock)
-}
-
-fn mark(folder: &Path) -> io::Result<File> {
-    let mut marker = OpenOptions::new().write(true).create_new(true).open(folder.join(MARKER))?;
-    marker.write_all(MAGIC)?;
-    marker.sync_all()?;
-    Ok(marker)
 }
 
 /// Locks a store that is there, and refuses what isn't one without writing to it, which sled would do.
 fn hold(path: &Path) -> Result<Lock> {
     let foreign = |message| Err(Error::new(ErrorKind::Incompatible, message));
-    let metadata = fs::metadata(path).map_err(|error| convert_io(error, "the path can't be looked at"))?;
-    if !metadata.is_dir() {
-        return foreign("a store of this engine is a folder, and this isn't one");
-    }
-    let mut marker = match OpenOptions::new().read(true).write(true).open(path.join(MARKER)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    embedded::must_be_folder(path)?;
+    let marker = path.join(MARKER);
+    match head(&marker, MAGIC.len()) {
+        Ok(magic) if magic == MAGIC => {}
+        Ok(_) => {
+            return foreign("the folder's marker is of another kind, or of another version of this engine");
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             return foreign("the folder isn't a store of this engine: its marker, engine-sled, isn't in it");
         }
-        marker => marker.map_err(|error| convert_io(error, "the folder's marker can't be opened"))?,
-    };
-    let mut magic = Vec::with_capacity(MAGIC.len());
-    (&mut marker)
-        .take(MAGIC.len() as u64)
-        .read_to_end(&mut magic)
-        .map_err(|error| convert_io(error, "the folder's marker can't be read"))?;
-    if magic != MAGIC {
-        return foreign("the folder's marker is of another kind, or of another version of this engine");
+        Err(error) => return Err(error),
     }
-    Lock::take(marker)
-}
-
-/// A lock on a file.
-pub(crate) struct Lock(File);
-
-impl Lock {
-    fn take(file: File) -> Result<Self> {
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::new(ErrorKind::Locked, "the store is open elsewhere"))
-            }
-            Err(TryLockError::Error(error)) => Err(convert_io(error, "the store can't be locked")),
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing the file releases it too, but not while another thread starts a process, which has all
-        // files of this one open for a moment.
-        self.0.unlock().unwrap_or(());
-    }
+    let marker = OpenOptions::new().read(true).write(true).open(marker);
+    Lock::take(marker.map_err(|error| convert_io(error, "the folder's marker can't be opened"))?)
 }
 
 /// Waits for threads of sled that outlive the store that was open before, and keep its log locked.
@@ -194,7 +130,7 @@ fn wait_for_threads(path: &Path) -> Result<()> {
     let start = Instant::now();
     loop {
         let log = match OpenOptions::new().read(true).write(true).open(path.join("db")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == Os::NotFound => return Ok(()),
             log => log.map_err(|error| convert_io(error, "the log can't be opened"))?,
         };
         match Lock::take(log) {
@@ -222,16 +158,9 @@ fn remove(path: &Path, _held: &Lock) -> Result<()> {
         }
     }
     fs::remove_file(path.join(MARKER)).map_err(failed)?;
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => sync(path),
-        removed => removed.map_err(failed).and_then(|()| sync(parent_of(path))),
-    }
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn sync(folder: &Path) -> Result<()> {
-    sync_names(folder).map_err(|error| convert_io(error, "the folder can't be made durable"))
+    let synced = match fs::remove_dir(path) {
+        Err(error) if error.kind() == Os::DirectoryNotEmpty => sync_folder(path),
+        removed => removed.and_then(|()| sync_folder(folder_of(path))),
+    };
+    synced.map_err(failed)
 }

@@ -6,20 +6,19 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::mem;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use engine_api::embedded::{Contained, Lock, contain, sync_folder};
 use engine_api::{
-    Atomicity, Bytes, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
+    Atomicity, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
     Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View, WriteBatch,
     Writers,
 };
 use sled::{Batch, Db, IVec, Tree};
 
-use super::Lock;
-use super::error::{DAMAGED, contain, convert, convert_commit, convert_io};
+use super::error::{convert, convert_commit, convert_io};
 use super::view::{Entries, SledView};
 
 const DURABILITY: DurabilityLevels =
@@ -49,8 +48,8 @@ pub(crate) const CAPABILITIES: Capabilities = Capabilities::MINIMAL
 
 /// An open folder.
 pub(crate) struct Database {
-    // Both gone only while it is dropped; the lock goes once sled has let go of the store.
-    db: Option<Db>,
+    // The lock goes after it, once sled has let go of the store.
+    db: Contained<Db>,
     lock: Option<Lock>,
     log: File,
     blobs: PathBuf,
@@ -72,8 +71,8 @@ impl Database {
         let log = to_sync(&path.join("db")).map_err(opened)?;
         // sled leaves this to chance.
         to_sync(&path.join("conf")).and_then(|conf| conf.sync_all()).map_err(opened)?;
-        sync_names(path).map_err(opened)?;
-        let (db, lock, blobs) = (Some(db), Some(lock), path.join("blobs"));
+        sync_folder(path).map_err(opened)?;
+        let (db, lock, blobs) = (Contained::new(db), Some(lock), path.join("blobs"));
         Ok(Self { db, lock, log, blobs, health: AtomicU8::new(SOUND) })
     }
 
@@ -81,8 +80,7 @@ impl Database {
         if self.health.load(Ordering::Acquire) != SOUND {
             return Err(Error::new(ErrorKind::Poisoned, "an earlier operation has failed part way"));
         }
-        let db = self.db.as_ref().ok_or_else(|| Error::new(ErrorKind::Closed, "the store is closed"))?;
-        Ok(db)
+        Ok(self.db.get()?)
     }
 
     /// Runs calls to sled that read.
@@ -92,7 +90,7 @@ impl Database {
         calls: impl FnOnce(&Tree) -> sled::Result<T>,
     ) -> Result<T> {
         let tree = self.tree()?;
-        contain(DAMAGED, || {
+        contain(|| {
             calls(tree).map_err(|error| {
                 // A reader may split a page, which writes.
                 if matches!(&error, sled::Error::Io(error) if error.kind() != io::ErrorKind::NotFound) {
@@ -110,7 +108,7 @@ impl Database {
         call: impl FnOnce(&Tree) -> sled::Result<T>,
     ) -> Result<T> {
         let tree = self.tree()?;
-        contain(DAMAGED, || {
+        contain(|| {
             call(tree).map_err(|error| {
                 if matches!(error, sled::Error::Io(_)) {
                     self.health.fetch_max(STUCK, Ordering::AcqRel);
@@ -127,19 +125,10 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let (db, lock) = (self.db.take(), self.lock.take());
         if self.health.load(Ordering::Acquire) == STUCK {
             // sled would wait forever. Its threads go on, and so the lock must be kept.
-            mem::forget((db, lock));
-            return;
+            mem::forget((self.db.take(), self.lock.take()));
         }
-        // A drop can't answer an error, and what was committed is as safe as it was before.
-        contain(DAMAGED, || {
-            drop(db);
-            Ok(())
-        })
-        .unwrap_or(());
-        drop(lock);
     }
 }
 
@@ -299,14 +288,14 @@ fn plan(database: &Database, ops: &[Op]) -> Result<Batch> {
                 writes.insert(key.as_ref().into(), None);
             }
             Op::DeleteRange { start, end } => {
-                let (start, end) = (as_slice(start), as_slice(end));
-                if Scan::between(start, end).is_empty() {
+                let range = Scan::of_range(start, end);
+                if range.is_empty() {
                     continue;
                 }
-                for (_, value) in writes.range_mut::<[u8], _>((start, end)) {
+                for (_, value) in writes.range_mut::<[u8], _>((range.start, range.end)) {
                     *value = None;
                 }
-                let mut stored = Entries::new(database, Scan::between(start, end))?;
+                let mut stored = Entries::new(database, range)?;
                 while let Some((key, _)) = stored.next()? {
                     writes.insert(key, None);
                 }
@@ -321,10 +310,6 @@ fn plan(database: &Database, ops: &[Op]) -> Result<Batch> {
         }
     }
     Ok(batch)
-}
-
-fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
-    bound.as_ref().map(Bytes::as_ref)
 }
 
 /// Forces the files to the disk that haven't been, and their names.
@@ -343,7 +328,7 @@ fn sync_blobs(folder: &Path, synced: &mut HashSet<OsString>) -> io::Result<()> {
         present.insert(name);
     }
     if any {
-        sync_names(folder)?;
+        sync_folder(folder)?;
     }
     *synced = present;
     Ok(())
@@ -352,9 +337,4 @@ fn sync_blobs(folder: &Path, synced: &mut HashSet<OsString>) -> io::Result<()> {
 /// Opens a file that is there to force it to the disk, for which Windows wants one that can be written.
 fn to_sync(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).open(path)
-}
-
-/// Makes the names in a folder survive a power cut. Windows keeps them so without being asked.
-pub(crate) fn sync_names(folder: &Path) -> io::Result<()> {
-    if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
 }
