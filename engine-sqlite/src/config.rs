@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use engine_api::embedded::absolute;
 use engine_api::{Config, Error, ErrorKind, OptionKind, OptionSpec, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{convert, convert_io};
+use super::error::convert;
 
 pub(crate) const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
@@ -132,9 +133,7 @@ const LOG_KEPT: u32 = 64 << 20;
 /// Opens a file for what `flags` say. A path is made absolute, for one that begins with `file:` would be
 /// read as a URI.
 pub(crate) fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
-    let path =
-        std::path::absolute(path).map_err(|error| convert_io(error, "the path can't be made absolute"))?;
-    Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    Connection::open_with_flags(absolute(path)?, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| convert(error, "the file can't be opened"))
 }
 
@@ -142,9 +141,7 @@ pub(crate) fn open(path: &Path, flags: OpenFlags) -> Result<Connection> {
 /// and nothing is created beside it.
 pub(crate) fn open_immutable(path: &Path) -> Result<Connection> {
     const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
-    let path =
-        std::path::absolute(path).map_err(|error| convert_io(error, "the path can't be made absolute"))?;
-    let mut bytes = path.as_os_str().as_encoded_bytes().to_vec();
+    let mut bytes = absolute(path)?.as_os_str().as_encoded_bytes().to_vec();
     if cfg!(windows) {
         bytes.insert(0, b'/');
         bytes.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');

@@ -1,7 +1,5 @@
 //! Every error of SQLite as the kind that tells its caller what to do.
 
-use std::io;
-
 use engine_api::{Error, ErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
@@ -30,12 +28,6 @@ pub(crate) fn convert_commit(error: rusqlite::Error, message: &'static str) -> E
         ErrorKind::Io => Error::new(ErrorKind::Ambiguous, message).caused_by(error),
         kind => Error::new(kind, message).caused_by(error),
     }
-}
-
-/// Converts an error of the operating system.
-#[cold]
-pub(crate) fn convert_io(error: io::Error, message: &'static str) -> Error {
-    Error::from_io(error, message)
 }
 
 fn kind_of(error: &rusqlite::Error) -> ErrorKind {

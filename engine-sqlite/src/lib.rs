@@ -6,11 +6,12 @@ mod store;
 mod view;
 mod writer;
 
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::error::Error as _;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use engine_api::embedded::{self, NewFile, beside};
 use engine_api::semver::Version;
 use engine_api::{
     Config, Descriptor, Engine, Error, ErrorKind, OpenMode, Opened, Registration, Repaired, Result,
@@ -19,7 +20,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use config::{Access, Settings};
-use error::{convert, convert_io, lock_out};
+use error::{convert, lock_out};
 use store::SqliteStore;
 use view::Readers;
 use writer::Writer;
@@ -65,42 +66,27 @@ impl Engine for SqliteEngine {
     }
 
     fn open(&self, config: &Config) -> Result<Opened> {
-        let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
-        let at = |error| lock_out(error).with("path", path.display());
-        let mut created = mode.decide(path)?;
-        if created {
-            match create(path, settings) {
-                // Another process or handle has created it since we looked.
-                Err(error) if mode == OpenMode::Create && error.kind() == ErrorKind::AlreadyExists => {
-                    created = false;
-                }
-                outcome => outcome.map_err(at)?,
-            }
-        }
-        let store = match mode {
-            OpenMode::ReadOnly => open_read_only(path, settings),
-            _ => open_existing(path, settings),
+        let settings = Settings::of(config)?;
+        let open = |path: &Path| match config.mode() {
+            OpenMode::ReadOnly => open_read_only(path, settings).map_err(lock_out),
+            _ => open_existing(path, settings).map_err(lock_out),
         };
-        Ok(Opened { store: Box::new(store.map_err(at)?), created })
+        let create = |path: &Path| create(path, settings).and_then(|()| open(path));
+        let (store, created) = embedded::open_or_create(config, create, open)?;
+        Ok(Opened { store: Box::new(store), created })
     }
 
     fn destroy(&self, config: &Config) -> Result<()> {
-        let (path, settings) = (config.local_path()?, Settings::of(config)?);
-        if OpenMode::Create.decide(path)? {
-            return Ok(());
-        }
-        remove(path, settings).map_err(|error| lock_out(error).with("path", path.display()))
+        let settings = Settings::of(config)?;
+        embedded::destroy(config, |path| remove(path, settings).map_err(lock_out))
     }
 
     fn repair(&self, config: &Config) -> Result<Repaired> {
-        let (path, settings) = (config.local_path()?, Settings::of(config)?);
-        OpenMode::Existing.decide(path)?;
-        mend(path, settings).map_err(|error| lock_out(error).with("path", path.display()))
+        let settings = Settings::of(config)?;
+        embedded::repair(config, |path| mend(path, settings).map_err(lock_out))
     }
 }
 
-/// Creates the file under another name and gives it its own once it is a store, so that a process that
-/// dies on the way leaves no file that is half one, and of two that create one, one fails.
 fn create(path: &Path, settings: Settings) -> Result<()> {
     for suffix in ["-wal", "-journal"] {
         if beside(path, suffix).try_exists().unwrap_or(true) {
@@ -109,21 +95,9 @@ fn create(path: &Path, settings: Settings) -> Result<()> {
             return Err(Error::new(ErrorKind::Incompatible, message).with("suffix", suffix));
         }
     }
-    let folder = folder_of(path);
-    let mut unnamed = tempfile::Builder::new();
-    unnamed.prefix(".sqlite-");
-    #[cfg(unix)]
-    unnamed.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // Closed before SQLite opens it: to close a file lets go of all locks that a process has on it.
-    let unnamed =
-        unnamed.tempfile_in(folder).map(tempfile::NamedTempFile::into_temp_path).map_err(|error| {
-            convert_io(error, "no file can be created in the folder").with("folder", folder.display())
-        })?;
-    lay_out(&unnamed, settings)?;
-    unnamed
-        .persist_noclobber(path)
-        .map_err(|error| convert_io(error.error, "the new file can't be given its name"))?;
-    sync(folder)
+    let new = NewFile::create(path, ".sqlite-")?;
+    lay_out(new.path(), settings)?;
+    new.give_name()
 }
 
 fn lay_out(path: &Path, settings: Settings) -> Result<()> {
@@ -192,8 +166,10 @@ fn open_read_only(path: &Path, settings: Settings) -> Result<SqliteStore> {
 
 /// Whether nobody at all can write where the file is, rather than this process alone.
 fn on_read_only_medium(path: &Path) -> bool {
-    let created = tempfile::Builder::new().prefix(".sqlite-").tempfile_in(folder_of(path));
-    created.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+    let created = NewFile::create(path, ".sqlite-");
+    let cause = created.as_ref().err().and_then(Error::source);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// Refuses what isn't a store by its header, without a lock, a write, or a file beside it.
@@ -202,11 +178,7 @@ fn on_read_only_medium(path: &Path) -> bool {
 /// process has on it through other connections. What the header says of the application never changes, so
 /// it doesn't matter that the log isn't looked at; a file that is shorter than it says passes.
 fn inspect(path: &Path) -> Result<()> {
-    let foreign = |message| Err(Error::new(ErrorKind::Incompatible, message));
-    let metadata = fs::metadata(path).map_err(|error| convert_io(error, "the file can't be looked at"))?;
-    if !metadata.is_file() {
-        return foreign("a store of this engine is a file, and this isn't one");
-    }
+    embedded::must_be_file(path)?;
     let header = || -> Result<(i32, i32)> {
         let connection = config::open_immutable(path)?;
         let field = |name| connection.pragma_query_value(None, name, |row| row.get(0));
@@ -216,14 +188,14 @@ fn inspect(path: &Path) -> Result<()> {
             .and_then(|_| Ok((field("application_id")?, field("user_version")?)))
             .map_err(|error| convert(error, "the file isn't an SQLite database"))
     };
+    let foreign = |message| Error::new(ErrorKind::Incompatible, message);
     match header()? {
         (APPLICATION, LAYOUT) => Ok(()),
         (APPLICATION, layout) => {
-            Err(Error::new(ErrorKind::Incompatible, "the store's layout is of another version")
-                .with("layout", layout)
-                .with("known", LAYOUT))
+            let error = foreign("the store's layout is of another version");
+            Err(error.with("layout", layout).with("known", LAYOUT))
         }
-        _ => foreign("the file isn't a store, but empty or another application's SQLite database"),
+        _ => Err(foreign("the file isn't a store, but empty or another application's SQLite database")),
     }
 }
 
@@ -260,18 +232,14 @@ fn remove(path: &Path, settings: Settings) -> Result<()> {
     let file = real(path)?;
     // Windows doesn't remove what is open.
     let held = held.filter(|_| !cfg!(windows));
-    // The file goes last: what is removed by halves is still a store, and can be destroyed again.
-    for suffix in ["-wal", "-shm", "-journal"] {
-        match fs::remove_file(beside(&file, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(convert_io(error, "a file beside the store can't be removed"));
-            }
-            _ => {}
-        }
-    }
-    fs::remove_file(path).map_err(|error| convert_io(error, "the file can't be removed"))?;
+    let removed = embedded::remove_files([
+        beside(&file, "-wal"),
+        beside(&file, "-shm"),
+        beside(&file, "-journal"),
+        path.to_owned(),
+    ]);
     drop(held);
-    sync(folder_of(path))
+    removed
 }
 
 fn mend(path: &Path, settings: Settings) -> Result<Repaired> {
@@ -287,7 +255,7 @@ fn mend(path: &Path, settings: Settings) -> Result<Repaired> {
 
 /// The file that a path leads to: SQLite keeps its other files beside it, not beside a link to it.
 fn real(path: &Path) -> Result<PathBuf> {
-    fs::canonicalize(path).map_err(|error| convert_io(error, "the path can't be followed"))
+    fs::canonicalize(path).map_err(|error| Error::from_io(error, "the path can't be followed"))
 }
 
 fn log_of(path: &Path) -> Result<PathBuf> {
@@ -298,27 +266,6 @@ fn has_content(log: &Path) -> Result<bool> {
     match fs::metadata(log) {
         Ok(metadata) => Ok(metadata.len() > 0),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(convert_io(error, "the log can't be looked at")),
+        Err(error) => Err(Error::from_io(error, "the log can't be looked at")),
     }
-}
-
-/// The path with something behind its last name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name: OsString = path.into();
-    name.push(suffix);
-    name.into()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes the names in a folder survive a power cut. Windows keeps them so without being asked.
-fn sync(folder: &Path) -> Result<()> {
-    if cfg!(windows) {
-        return Ok(());
-    }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| convert_io(error, "the folder can't be made durable"))
 }

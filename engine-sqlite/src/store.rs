@@ -4,9 +4,9 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use engine_api::embedded::Unflushed;
 use engine_api::{
     Atomicity, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
     Execution, Limits, Persistence, Processes, Reads, Result, Reverse, Store, View, WriteBatch, Writers,
@@ -14,7 +14,7 @@ use engine_api::{
 use rusqlite::Connection;
 
 use super::config::Settings;
-use super::error::{convert, convert_io};
+use super::error::convert;
 use super::view::{Readers, SqliteView};
 use super::writer::Writer;
 
@@ -48,9 +48,7 @@ pub(crate) struct SqliteStore {
     capabilities: Capabilities,
     // The log beside the file.
     log: PathBuf,
-    // How many commits that aren't forced to the disk have returned, and how many of them a flush has forced.
-    unforced: AtomicU64,
-    flushed: AtomicU64,
+    unforced: Unflushed,
 }
 
 impl SqliteStore {
@@ -61,8 +59,7 @@ impl SqliteStore {
             readers: Arc::new(readers),
             capabilities: CAPABILITIES.limits(limits),
             log,
-            unforced: AtomicU64::new(0),
-            flushed: AtomicU64::new(0),
+            unforced: Unflushed::default(),
         }
     }
 
@@ -90,27 +87,22 @@ impl Store for SqliteStore {
         let level = DURABILITY.serve(durability)?;
         self.writer()?.commit(batch, level)?;
         if level < Durability::Power {
-            self.unforced.fetch_add(1, Ordering::Release);
+            self.unforced.add();
         }
         Ok(())
     }
 
     fn flush(&self) -> Result<()> {
-        // Counts rather than a flag: a flush that finds another under way mustn't return before it.
-        let unforced = self.unforced.load(Ordering::Acquire);
-        if self.flushed.load(Ordering::Acquire) >= unforced {
-            return Ok(());
-        }
         // What was committed is in the log, or has been forced to the disk on its way to the file. SQLite
         // locks the file and not the log, so it can be opened and closed here without letting go of a lock.
-        match OpenOptions::new().write(true).open(&self.log).and_then(|log| log.sync_data()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(convert_io(error, "the log can't be forced to the disk"));
+        self.unforced.flush(|| {
+            match OpenOptions::new().write(true).open(&self.log).and_then(|log| log.sync_data()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                synced => {
+                    synced.map_err(|error| Error::from_io(error, "the log can't be forced to the disk"))
+                }
             }
-            _ => {}
-        }
-        self.flushed.fetch_max(unforced, Ordering::Release);
-        Ok(())
+        })
     }
 
     fn compact(&self) -> Result<()> {

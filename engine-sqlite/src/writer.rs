@@ -167,8 +167,7 @@ impl Tables<'_> {
     }
 
     fn delete_range(&self, start: &Bound<Bytes>, end: &Bound<Bytes>) -> Result<()> {
-        let slice = |bound| Bound::as_ref(bound).map(Bytes::as_ref);
-        if Scan::between(slice(start), slice(end)).is_empty() {
+        if Scan::of_range(start, end).is_empty() {
             return Ok(());
         }
         // As keys: the first to go, and the first to stay.
