@@ -10,8 +10,8 @@ use engine_api::{Error, ErrorKind, Result};
 use heed::{MdbError, RoTxn, WithoutTls};
 
 use super::config::{Settings, mappable};
-use super::error::{convert, convert_io};
-use super::files::{Exclusive, Held, Place, make_durable, sync};
+use super::error::convert;
+use super::files::{Exclusive, Held, Place, hold, make_durable};
 use super::pages;
 use super::process::Claim;
 use super::raw::{self, Access, Handle, Table};
@@ -188,22 +188,20 @@ impl Environment {
             ErrorKind::Locked => Error::new(ErrorKind::Busy, error.message()),
             _ => error,
         })?;
-        let mut unnamed = place.unnamed()?;
+        let new = place.new_file()?;
+        let mut file = new.open()?;
         let copied = raw::open(&place.data, self.settings.map, &self.settings, Access::ReadAlone)
-            .and_then(|env| env.copy_to_file(unnamed.as_file_mut(), heed::CompactionOption::Enabled));
+            .and_then(|env| env.copy_to_file(&mut file, heed::CompactionOption::Enabled));
         copied.map_err(|error| convert(error, "the file can't be copied"))?;
         let permissions = std::fs::metadata(&place.data).map(|metadata| metadata.permissions());
-        permissions
-            .and_then(|permissions| unnamed.as_file().set_permissions(permissions))
-            .map_err(|error| convert_io(error, "the new file can't be given the old one's permissions"))?;
-        make_durable(unnamed.as_file())?;
-        let new = unnamed.reopen().map_err(|error| convert_io(error, "the new file can't be opened"))?;
-        let held = Held::new(new, true)?;
-        unnamed
-            .persist(&place.data)
-            .map_err(|error| convert_io(error.error, "the new file can't be given its name"))?;
+        permissions.and_then(|permissions| file.set_permissions(permissions)).map_err(|error| {
+            Error::from_io(error, "the new file can't be given the old one's permissions")
+        })?;
+        make_durable(&file)?;
+        let held = hold(file, true)?;
+        // Before and not after, when something may still fail: an empty lock file fits either file.
         others_out.reset()?;
-        sync(place.folder())?;
+        new.replace()?;
         Ok(held)
     }
 

@@ -1,7 +1,6 @@
 //! Every error of LMDB as the kind that tells its caller what to do.
 
-use std::io;
-
+use engine_api::embedded::failed_commit;
 use engine_api::{Error, ErrorKind};
 use heed::MdbError;
 
@@ -16,7 +15,7 @@ pub(crate) fn convert(error: heed::Error, message: &'static str) -> Error {
         Heed::Mdb(error) => kind_of(*error),
     };
     match error {
-        Heed::Io(error) => convert_io(error, message),
+        Heed::Io(error) => Error::from_io(error, message),
         error => Error::new(kind, message).caused_by(error),
     }
 }
@@ -38,27 +37,13 @@ const fn kind_of(error: MdbError) -> ErrorKind {
     }
 }
 
-/// Converts an error of a commit's last step, which may have reached the disk before it failed.
-///
-/// A disk that was full is the exception: the data is written before the header that makes it count.
+/// Converts an error of a commit's last step: LMDB writes the data before the header that makes it count.
 #[cold]
-pub(crate) fn convert_commit(error: heed::Error, message: &'static str) -> Error {
+fn convert_commit(error: heed::Error, message: &'static str) -> Error {
     match error {
-        heed::Error::Io(error) if !is_full(&error) => {
-            Error::new(ErrorKind::Ambiguous, message).caused_by(error)
-        }
+        heed::Error::Io(error) => failed_commit(error, message),
         error => convert(error, message),
     }
-}
-
-/// Converts an error of the operating system.
-#[cold]
-pub(crate) fn convert_io(error: io::Error, message: &'static str) -> Error {
-    Error::from_io(error, message)
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Why an attempt at a transaction has failed.

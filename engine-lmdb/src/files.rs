@@ -1,14 +1,14 @@
 //! The two files of a store, as far as they can be looked at, created and removed without LMDB.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use engine_api::embedded::{Lock, NewFile, beside, folder_of, head, remove_files};
 use engine_api::{Error, ErrorKind, Result};
 
 use super::config::Settings;
-use super::error::{convert, convert_io};
+use super::error::convert;
 use super::raw::{self, Access};
 
 /// What LMDB begins its files with, in the machine's own byte order.
@@ -35,22 +35,21 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = folder_of(path);
                 let folder = folder.canonicalize().map_err(|error| {
-                    convert_io(error, "no file can be created in the folder").with("folder", folder.display())
+                    Error::from_io(error, "no file can be created in the folder")
+                        .with("folder", folder.display())
                 })?;
                 let name = path.file_name();
                 folder
                     .join(name.ok_or_else(|| Error::new(ErrorKind::InvalidConfig, "the path names no file"))?)
             }
-            found => found.map_err(|error| convert_io(error, "the path can't be looked at"))?,
+            found => found.map_err(|error| Error::from_io(error, "the path can't be looked at"))?,
         };
-        let mut lock = OsString::from(&data);
-        lock.push("-lock");
-        Ok(Self { data, lock: lock.into() })
+        Ok(Self { lock: beside(&data, "-lock"), data })
     }
 
     /// Refuses a data file that isn't LMDB's, without writing to it.
     pub(crate) fn check_data(&self) -> Result<()> {
-        let head = head_of(&self.data, HEAD + 8)?;
+        let head = head(&self.data, HEAD + 8)?;
         let part = |from: usize| head.get(from..from + 4);
         if part(HEAD) != Some(&MAGIC) {
             return Err(Error::new(ErrorKind::Incompatible, "the file isn't an LMDB environment"));
@@ -67,10 +66,10 @@ impl Place {
     /// the process has on it.
     pub(crate) fn check_lock(&self) -> Result<bool> {
         let present = self.lock.try_exists();
-        if !present.map_err(|error| convert_io(error, "the lock file can't be looked at"))? {
+        if !present.map_err(|error| Error::from_io(error, "the lock file can't be looked at"))? {
             return Ok(false);
         }
-        let head = head_of(&self.lock, MAGIC.len())?;
+        let head = head(&self.lock, MAGIC.len())?;
         // One whose first opener died while it was made has no magic yet.
         if head.is_empty() || head == MAGIC || head == [0; MAGIC.len()] {
             return Ok(true);
@@ -80,29 +79,19 @@ impl Place {
         Err(foreign.with("lock", self.lock.display()))
     }
 
-    /// Creates the data file under another name and gives it its own once it is a store, so that a process
-    /// that dies on the way leaves no file that is half one, and of two that create one, one fails.
+    /// Creates the data file.
     pub(crate) fn create(&self, settings: &Settings) -> Result<()> {
-        let unnamed = self.unnamed()?;
-        let made = raw::open(unnamed.path(), settings.map, settings, Access::WriteAlone);
+        let new = self.new_file()?;
+        let made = raw::open(new.path(), settings.map, settings, Access::WriteAlone);
         let made = made.and_then(|env| raw::create_table(&env));
         made.map_err(|error| convert(error, "the new file can't be made an environment"))?;
-        make_durable(unnamed.as_file())?;
-        unnamed
-            .persist_noclobber(&self.data)
-            .map_err(|error| convert_io(error.error, "the new file can't be given its name"))?;
-        sync(self.folder())
+        make_durable(&new.open()?)?;
+        new.give_name()
     }
 
-    /// A new file in the store's folder, which is gone when it is dropped.
-    pub(crate) fn unnamed(&self) -> Result<tempfile::NamedTempFile> {
-        let mut unnamed = tempfile::Builder::new();
-        unnamed.prefix(".lmdb-");
-        #[cfg(unix)]
-        unnamed.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        unnamed.tempfile_in(self.folder()).map_err(|error| {
-            convert_io(error, "no file can be created in the folder").with("folder", self.folder().display())
-        })
+    /// A new data file, without its name.
+    pub(crate) fn new_file(&self) -> Result<NewFile> {
+        NewFile::create(&self.data, ".lmdb-")
     }
 
     /// Creates the lock file where there is none: LMDB would let no other user than this one open it.
@@ -112,62 +101,52 @@ impl Place {
             .create(true)
             .open(&self.lock)
             .map(drop)
-            .map_err(|error| convert_io(error, "the lock file can't be created"))
+            .map_err(|error| Error::from_io(error, "the lock file can't be created"))
     }
 
     /// Removes the files, the lock file first: it must not be there for who creates the data file anew.
     pub(crate) fn remove(&self) -> Result<()> {
-        for file in [&self.lock, &self.data] {
-            fs::remove_file(file).map_err(|error| convert_io(error, "a file can't be removed"))?;
-        }
-        sync(self.folder())
+        remove_files([&self.lock, &self.data])
     }
 
     /// Holds the data file, together with others or alone, while it is opened, replaced or removed. LMDB's
     /// own lock can't be had before an environment is open, and who waits for it takes what it says on trust.
     pub(crate) fn hold(&self, alone: bool) -> Result<Held> {
         loop {
-            let held = Held::new(self.open_data()?, alone)?;
-            let metadata = held.0.metadata().and_then(|held| Ok((held, fs::metadata(&self.data)?)));
-            match metadata {
-                Ok((held_one, there)) if identity(&held_one) == identity(&there) => return Ok(held),
+            let data = File::open(&self.data);
+            let data = data.map_err(|error| Error::from_io(error, "the file can't be opened"))?;
+            let opened = identity(data.metadata());
+            let held = hold(data, alone)?;
+            match (opened, identity(fs::metadata(&self.data))) {
+                (Ok(opened), Ok(there)) if opened == there => return Ok(held),
                 // Another process has compacted the store meanwhile.
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                (Ok(_), Ok(_)) => {}
+                (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(Error::new(ErrorKind::Busy, "another process has just removed the store"));
                 }
-                Err(error) => return Err(convert_io(error, "the file can't be looked at")),
+                (Err(error), _) | (_, Err(error)) => {
+                    return Err(Error::from_io(error, "the file can't be looked at"));
+                }
             }
         }
     }
 
-    fn open_data(&self) -> Result<File> {
-        File::open(&self.data).map_err(|error| convert_io(error, "the file can't be opened"))
-    }
-
     pub(crate) fn length(&self) -> Result<u64> {
         let metadata = fs::metadata(&self.data);
-        Ok(metadata.map_err(|error| convert_io(error, "the file can't be looked at"))?.len())
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        folder_of(&self.data)
+        Ok(metadata.map_err(|error| Error::from_io(error, "the file can't be looked at"))?.len())
     }
 }
 
-/// The data file, locked for as long as this is there.
-pub(crate) struct Held(File);
+/// The data file, locked for as long as this is there; not on Windows, which doesn't let a file be replaced
+/// or removed that is open.
+pub(crate) type Held = Option<Lock>;
 
-impl Held {
-    /// Waits for those who hold it. Windows doesn't let a file be replaced or removed that is open.
-    pub(crate) fn new(data: File, alone: bool) -> Result<Self> {
-        let locked = match alone {
-            _ if cfg!(windows) => Ok(()),
-            true => data.lock(),
-            false => data.lock_shared(),
-        };
-        locked.map_err(|error| convert_io(error, "the file can't be locked"))?;
-        Ok(Self(data))
+/// Waits for those who hold it.
+pub(crate) fn hold(data: File, alone: bool) -> Result<Held> {
+    match alone {
+        _ if cfg!(windows) => Ok(None),
+        true => Lock::wait(data).map(Some),
+        false => Lock::wait_to_share(data).map(Some),
     }
 }
 
@@ -179,18 +158,18 @@ impl Exclusive {
     /// `Locked` while another process has the store open.
     pub(crate) fn take(place: &Place) -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(&place.lock);
-        let file = file.map_err(|error| convert_io(error, "the lock file can't be opened"))?;
+        let file = file.map_err(|error| Error::from_io(error, "the lock file can't be opened"))?;
         match try_lock(&file) {
             Ok(true) => Ok(Self(file)),
             Ok(false) => Err(Error::new(ErrorKind::Locked, "another process has the store open")),
-            Err(error) => Err(convert_io(error, "the lock file can't be locked")),
+            Err(error) => Err(Error::from_io(error, "the lock file can't be locked")),
         }
     }
 
     /// Empties the lock file, which tells of the data file that was there so far. Other programs that wait
     /// for it meanwhile get an error, and who comes later begins it anew.
     pub(crate) fn reset(&self) -> Result<()> {
-        self.0.set_len(0).map_err(|error| convert_io(error, "the lock file can't be emptied"))
+        self.0.set_len(0).map_err(|error| Error::from_io(error, "the lock file can't be emptied"))
     }
 }
 
@@ -216,41 +195,16 @@ fn try_lock(file: &File) -> io::Result<bool> {
 }
 
 #[cfg(unix)]
-fn identity(file: &fs::Metadata) -> (u64, u64) {
+fn identity(file: io::Result<fs::Metadata>) -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    (file.dev(), file.ino())
+    file.map(|file| (file.dev(), file.ino()))
 }
 
 #[cfg(not(unix))]
-fn identity(_: &fs::Metadata) {}
-
-fn head_of(path: &Path, length: usize) -> Result<Vec<u8>> {
-    let metadata = fs::metadata(path).map_err(|error| convert_io(error, "the file can't be looked at"))?;
-    if !metadata.is_file() {
-        let message = "a store of this engine is a file, and this isn't one";
-        return Err(Error::new(ErrorKind::Incompatible, message));
-    }
-    let mut head = Vec::with_capacity(length);
-    File::open(path)
-        .and_then(|file| file.take(length as u64).read_to_end(&mut head))
-        .map_err(|error| convert_io(error, "the file can't be read"))?;
-    Ok(head)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn identity(file: io::Result<fs::Metadata>) -> io::Result<()> {
+    file.map(drop)
 }
 
 pub(crate) fn make_durable(file: &File) -> Result<()> {
-    file.sync_all().map_err(|error| convert_io(error, "the new file can't be made durable"))
-}
-
-/// Makes the names in a folder survive a power cut. Windows keeps them so without being asked.
-pub(crate) fn sync(folder: &Path) -> Result<()> {
-    if cfg!(windows) {
-        return Ok(());
-    }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| convert_io(error, "the folder can't be made durable"))
+    file.sync_all().map_err(|error| Error::from_io(error, "the new file can't be made durable"))
 }

@@ -5,8 +5,6 @@ use std::io;
 
 use engine_api::{Error, ErrorKind, Result};
 
-use super::error::convert_io;
-
 /// Numbers of pages and counts have the machine's own size and byte order.
 pub(crate) const NUMBER: usize = size_of::<usize>();
 
@@ -57,7 +55,7 @@ pub(crate) fn read(file: &File, at: usize, bytes: usize) -> Result<Vec<u8>> {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Err(damaged("the file ends too soon").with("byte", at).caused_by(error))
         }
-        Err(error) => Err(convert_io(error, "a page can't be read")),
+        Err(error) => Err(Error::from_io(error, "a page can't be read")),
     }
 }
 

@@ -13,16 +13,15 @@ mod raw;
 mod store;
 mod view;
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use engine_api::embedded;
 use engine_api::semver::Version;
 use engine_api::{Config, Descriptor, Engine, Error, ErrorKind, OpenMode, Opened, Registration, Result};
 
 use config::Settings;
 use environment::Environment;
-use error::convert_io;
 use files::{Exclusive, Place};
 use process::{Claim, Found};
 use raw::Access;
@@ -61,45 +60,42 @@ impl Engine for LmdbEngine {
     }
 
     fn destroy(&self, config: &Config) -> Result<()> {
-        let (path, settings) = (config.local_path()?, Settings::of(config)?);
-        let at = |error: Error| error.with("path", path.display());
-        if OpenMode::Create.decide(path)? {
-            return Ok(());
-        }
-        let place = Place::of(path).map_err(at)?;
-        let Found::Nothing(claim) = process::find(&place.data) else {
-            return Err(at(open_here("the store is open in this process")));
-        };
-        remove(&place, &settings).map_err(at)?;
-        drop(claim);
-        if path.is_symlink() {
-            fs::remove_file(path).map_err(|error| at(convert_io(error, "the link can't be removed")))?;
-        }
-        Ok(())
+        let settings = Settings::of(config)?;
+        embedded::destroy(config, |path| {
+            let place = Place::of(path)?;
+            let Found::Nothing(_claim) = process::find(&place.data) else {
+                return Err(open_here("the store is open in this process"));
+            };
+            remove(&place, &settings)?;
+            // A link to the store goes with it.
+            embedded::remove_files(path.is_symlink().then_some(path))
+        })
     }
 }
 
 fn open(config: &Config) -> Result<(LmdbStore, bool)> {
-    let (path, settings, mode) = (config.local_path()?, Settings::of(config)?, config.mode());
-    let absent = mode.decide(path)?;
-    let access = if mode == OpenMode::ReadOnly { Access::Read } else { Access::Write };
-    let opened = Place::of(path).and_then(|place| match process::find(&place.data) {
-        // Another thread has created it since we looked.
-        Found::Open(_) if mode == OpenMode::New => {
-            Err(Error::new(ErrorKind::AlreadyExists, "there is a store already"))
+    let settings = Settings::of(config)?;
+    let access = if config.mode() == OpenMode::ReadOnly { Access::Read } else { Access::Write };
+    let create = |path: &Path| {
+        let place = Place::of(path)?;
+        match process::find(&place.data) {
+            // Another thread has created it since we looked.
+            Found::Open(_) => Err(Error::new(ErrorKind::AlreadyExists, "there is a store already")),
+            Found::Nothing(claim) => open_alone(place, settings, access, true, claim),
         }
-        Found::Open(environment) => share(environment, &settings, access).map(|shared| (shared, false)),
-        Found::Nothing(claim) => open_alone(place, settings, access, (mode, absent), claim),
-    });
-    let (environment, created) = opened.map_err(|error| error.with("path", path.display()))?;
+    };
+    let open = |path: &Path| {
+        let place = Place::of(path)?;
+        match process::find(&place.data) {
+            Found::Open(environment) if environment.suits(&settings, access) => Ok(environment),
+            Found::Open(_) => {
+                Err(open_here("the store is open in this process with other options, or for reading alone"))
+            }
+            Found::Nothing(claim) => open_alone(place, settings, access, false, claim),
+        }
+    };
+    let (environment, created) = embedded::open_or_create(config, create, open)?;
     Ok((LmdbStore::new(environment, access.writes()), created))
-}
-
-fn share(environment: Arc<Environment>, settings: &Settings, access: Access) -> Result<Arc<Environment>> {
-    if environment.suits(settings, access) {
-        return Ok(environment);
-    }
-    Err(open_here("the store is open in this process with other options, or for reading alone"))
 }
 
 #[cold]
@@ -107,35 +103,30 @@ fn open_here(message: &'static str) -> Error {
     Error::new(ErrorKind::Locked, message)
 }
 
-/// Opens a store that this process hasn't open; whether it was created.
+/// Opens a store that this process hasn't open, after it was created if it is to be.
 fn open_alone(
     place: Place,
     settings: Settings,
     access: Access,
-    (mode, absent): (OpenMode, bool),
+    create: bool,
     claim: Claim,
-) -> Result<(Arc<Environment>, bool)> {
-    let mut created = false;
+) -> Result<Arc<Environment>> {
     vacant(&place.data)?;
     let locked = place.check_lock()?;
-    if absent {
-        created = match place.create(&settings) {
-            // Another opener has created it since we looked.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && mode == OpenMode::Create => false,
-            made => made.map(|()| true)?,
-        };
+    if create {
+        place.create(&settings)?;
     }
     place.check_data()?;
     let _held = place.hold(false)?;
     // With a lock file there may be writers, and opening it leaves nothing that wasn't there. Without one,
     // what isn't a store is to be refused without leaving one.
-    if !created && !locked {
+    if !create && !locked {
         environment::open_handle(&place, settings.map, &settings, Access::ReadAlone)?;
     }
     if access.writes() {
         place.create_lock()?;
     }
-    Ok((Environment::open(place, settings, access, claim)?, created))
+    Environment::open(place, settings, access, claim)
 }
 
 /// Refuses what another part of this process has opened through heed: to look at the lock file would give

@@ -5,7 +5,7 @@ use std::fs::File;
 use engine_api::{Error, Result};
 use heed::{Env, WithoutTls};
 
-use super::error::{convert, convert_io};
+use super::error::convert;
 use super::layout::{
     BIG, BRANCH, DEPTH, HEAD, KINDS, LEAF, NONE, NUMBER, OVERFLOW, TABLE, TREE, TREES, child, damaged, long,
     low, number, read, short, slice,
@@ -93,7 +93,8 @@ impl Last {
 impl Walk {
     fn new(file: File, page_bytes: usize, header: &[u8]) -> Result<Self> {
         let stated = number(header, TREES + 2 * TREE)?.saturating_add(1);
-        let length = file.metadata().map_err(|error| convert_io(error, "the file can't be looked at"))?.len();
+        let length =
+            file.metadata().map_err(|error| Error::from_io(error, "the file can't be looked at"))?.len();
         let present = usize::try_from(length / page_bytes as u64).unwrap_or(usize::MAX);
         let mut used = vec![false; stated.min(present)];
         used.iter_mut().take(2).for_each(|header| *header = true);

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use engine_api::{
-    Atomicity, Bytes, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
+    Atomicity, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
     Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View, WriteBatch,
     Writers,
 };
@@ -162,21 +162,16 @@ fn apply(table: Table, txn: &mut RwTxn<'_>, op: &Op) -> heed::Result<()> {
         Op::Put { key, value } => table.put(txn, key, value),
         Op::Delete { key } => table.delete(txn, key).map(drop),
         Op::DeleteRange { start, end } => {
-            let (start, end) = (as_slice(start), as_slice(end));
-            let nothing = Scan::between(start, end).is_empty() || matches!(end, Bound::Included([]));
-            if nothing {
+            let range = Scan::of_range(start, end);
+            if range.is_empty() || matches!(range.end, Bound::Included([])) {
                 return Ok(());
             }
             // LMDB can't look for the empty key, and there is none below it.
-            let start = match start {
+            let start = match range.start {
                 Bound::Included([]) | Bound::Excluded([]) => Bound::Unbounded,
                 start => start,
             };
-            table.delete_range(txn, &(start, end)).map(drop)
+            table.delete_range(txn, &(start, range.end)).map(drop)
         }
     }
-}
-
-fn as_slice(bound: &Bound<Bytes>) -> Bound<&[u8]> {
-    bound.as_ref().map(Bytes::as_ref)
 }
