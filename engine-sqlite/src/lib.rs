@@ -4,7 +4,6 @@ mod config;
 mod error;
 mod store;
 mod view;
-mod writer;
 
 use std::error::Error as _;
 use std::fs;
@@ -21,9 +20,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use config::{Access, Settings};
 use error::{convert, lock_out};
-use store::SqliteStore;
+use store::{SqliteStore, Writer};
 use view::Readers;
-use writer::Writer;
 
 /// The SQLite engine, under the scheme `sqlite:`. A store is one file, and two beside it while it is open.
 pub static SQLITE: SqliteEngine = SqliteEngine;
