@@ -22,6 +22,6 @@ pub use child::serve_child;
 pub use harness::harness;
 pub use model::{Action, replay};
 pub use need::Need;
-pub use report::{CaseReport, Outcome, Report, catalogue_markdown};
+pub use report::{CaseReport, Outcome, Report, catalogue_markdown, options_markdown};
 pub use runner::{run, run_with};
 pub use target::{Options, Target};

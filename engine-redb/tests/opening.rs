@@ -4,8 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
-use std::thread;
 
 use engine_api::{Config, Engine, Error, ErrorKind, OpenMode, Opened, Result, StoreExt};
 use engine_redb::REDB;
@@ -47,36 +45,6 @@ fn created_is_reported_and_modes_are_kept() {
     }
     let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["store.redb"], "nothing else is left in the folder");
-}
-
-#[test]
-fn of_many_that_create_a_store_at_once_one_does() {
-    let folder = tempfile::tempdir().unwrap();
-    for (round, mode) in [OpenMode::New, OpenMode::Create].into_iter().cycle().take(20).enumerate() {
-        let path = folder.path().join(round.to_string());
-        let start = Barrier::new(4);
-        let opened = thread::scope(|scope| {
-            let openers: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        start.wait();
-                        open(&path, mode)
-                    })
-                })
-                .collect();
-            openers.into_iter().map(|opener| opener.join().unwrap()).collect::<Vec<_>>()
-        });
-        let created = opened.iter().flatten().filter(|opened| opened.created).count();
-        let refused = opened.iter().filter_map(|opened| opened.as_ref().err()).map(Error::kind);
-        assert_eq!(created, 1, "{opened:?}");
-        for kind in refused {
-            assert!(matches!(kind, ErrorKind::Locked | ErrorKind::AlreadyExists), "{kind}");
-            assert!(mode == OpenMode::New || kind == ErrorKind::Locked, "{kind}");
-        }
-        drop(opened);
-        assert_eq!(open(&path, OpenMode::Existing).unwrap().store.prefix("").unwrap(), []);
-    }
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 20, "nothing else is left in the folder");
 }
 
 #[test]
@@ -169,23 +137,7 @@ fn a_folder_is_refused() {
     assert!(folder.path().is_dir());
 }
 
-#[test]
-fn a_missing_folder_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("missing");
-    let error = refused(&missing.join("store.redb"), OpenMode::Create);
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert_eq!(error.field("folder"), missing.to_str());
-    assert!(!missing.exists());
-}
-
 #[cfg(target_os = "linux")]
-#[test]
-fn a_folder_that_admits_no_files_is_read_only() {
-    // Nobody may create files here, the superuser no more than others.
-    assert_eq!(refused(Path::new("/sys/store.redb"), OpenMode::Create).kind(), ErrorKind::ReadOnly);
-}
-
 #[cfg(unix)]
 #[test]
 fn a_read_only_file_opens_for_reading_alone() {

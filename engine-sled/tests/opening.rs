@@ -6,7 +6,6 @@ mod common;
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
-use std::sync::Barrier;
 use std::thread;
 
 use common::{config, contents, copy, open, unclosed_copy};
@@ -41,36 +40,6 @@ fn created_is_reported_and_modes_are_kept() {
     }
     let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["store.sled"], "nothing else is left in the folder");
-}
-
-#[test]
-fn of_many_that_create_a_store_at_once_one_does() {
-    let folder = tempfile::tempdir().unwrap();
-    for (round, mode) in [OpenMode::New, OpenMode::Create].into_iter().cycle().take(20).enumerate() {
-        let path = folder.path().join(round.to_string());
-        let start = Barrier::new(4);
-        let opened = thread::scope(|scope| {
-            let openers: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        start.wait();
-                        open_in(&path, mode)
-                    })
-                })
-                .collect();
-            openers.into_iter().map(|opener| opener.join().unwrap()).collect::<Vec<_>>()
-        });
-        let created = opened.iter().flatten().filter(|opened| opened.created).count();
-        let refused = opened.iter().filter_map(|opened| opened.as_ref().err()).map(Error::kind);
-        assert_eq!(created, 1, "{opened:?}");
-        for kind in refused {
-            assert!(matches!(kind, ErrorKind::Locked | ErrorKind::AlreadyExists), "{kind}");
-            assert!(mode == OpenMode::New || kind == ErrorKind::Locked, "{kind}");
-        }
-        drop(opened);
-        assert_eq!(open(&path).prefix("").unwrap(), []);
-    }
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 20, "nothing else is left in the folder");
 }
 
 #[test]
@@ -205,24 +174,7 @@ fn another_version_of_sled_is_incompatible() {
     assert_eq!(refused(&path, OpenMode::Existing).kind(), ErrorKind::Incompatible);
 }
 
-#[test]
-fn a_missing_folder_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("missing");
-    let error = refused(&missing.join("store.sled"), OpenMode::Create);
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert_eq!(error.field("folder"), missing.to_str());
-    assert!(!missing.exists());
-}
-
 #[cfg(target_os = "linux")]
-#[test]
-fn a_folder_that_admits_no_folders_is_refused() {
-    // Nobody may create folders here, the superuser no more than others.
-    let kind = refused(Path::new("/sys/store.sled"), OpenMode::Create).kind();
-    assert!(matches!(kind, ErrorKind::ReadOnly), "{kind}");
-}
-
 #[test]
 fn a_second_opener_is_locked_out_until_the_last_view_is_gone() {
     let folder = tempfile::tempdir().unwrap();

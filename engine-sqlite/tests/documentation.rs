@@ -1,17 +1,11 @@
 //! What the README and the descriptor say against what is so.
 
-use std::fmt::Write;
-
 use engine_api::Engine;
 use engine_sqlite::SQLITE;
 
 #[test]
 fn the_readme_has_the_table_of_options() {
-    let mut table = "| option | values | default | |\n|---|---|---|---|\n".to_owned();
-    for option in SQLITE.descriptor().options {
-        let (name, kind, default, about) = (option.name, option.kind, option.default, option.about);
-        writeln!(table, "| `{name}` | {kind} | `{default}` | {about} |").unwrap();
-    }
+    let table = conformance::options_markdown(SQLITE.descriptor());
     assert!(include_str!("../README.md").contains(&table), "the table is now\n{table}");
 }
 

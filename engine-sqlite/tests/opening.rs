@@ -4,8 +4,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Barrier;
-use std::thread;
 
 use engine_api::{Config, Engine, Error, ErrorKind, OpenMode, Opened, Result, StoreExt};
 use engine_sqlite::SQLITE;
@@ -62,37 +60,6 @@ fn created_is_reported_and_modes_are_kept() {
         assert!(!open(&path, mode).unwrap().created);
     }
     assert_eq!(names(folder.path()), ["store.sqlite"], "nothing else is left in the folder");
-}
-
-#[test]
-fn of_many_that_create_a_store_at_once_one_does() {
-    let folder = tempfile::tempdir().unwrap();
-    for (round, mode) in [OpenMode::New, OpenMode::Create].into_iter().cycle().take(20).enumerate() {
-        let path = folder.path().join(round.to_string());
-        let start = Barrier::new(4);
-        let opened = thread::scope(|scope| {
-            let openers: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        start.wait();
-                        SQLITE.open(&Config::new(SQLITE.descriptor()).at(&path).with_mode(mode))
-                    })
-                })
-                .collect();
-            openers.into_iter().map(|opener| opener.join().unwrap()).collect::<Vec<_>>()
-        });
-        let created = opened.iter().flatten().filter(|opened| opened.created).count();
-        assert_eq!(created, 1, "{opened:?}");
-        for answer in &opened {
-            match answer {
-                Ok(opened) => assert!(opened.store.put("key", "value").is_ok()),
-                Err(error) => assert!(mode == OpenMode::New && error.kind() == ErrorKind::AlreadyExists),
-            }
-        }
-        drop(opened);
-        assert_eq!(open(&path, OpenMode::Existing).unwrap().store.prefix("").unwrap().len(), 1);
-    }
-    assert_eq!(names(folder.path()).len(), 20, "nothing else is left in the folder");
 }
 
 #[test]
@@ -202,23 +169,7 @@ fn a_folder_is_refused() {
     assert!(folder.path().is_dir());
 }
 
-#[test]
-fn a_missing_folder_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("missing");
-    let error = refused(&missing.join("store.sqlite"), OpenMode::Create);
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert_eq!(error.field("folder"), missing.to_str());
-    assert!(!missing.exists());
-}
-
 #[cfg(target_os = "linux")]
-#[test]
-fn a_folder_that_admits_no_files_is_read_only() {
-    // Nobody may create files here, the superuser no more than others.
-    assert_eq!(refused(Path::new("/sys/store.sqlite"), OpenMode::Create).kind(), ErrorKind::ReadOnly);
-}
-
 #[test]
 fn a_log_of_a_database_that_is_gone_is_not_taken_into_a_new_store() {
     let folder = tempfile::tempdir().unwrap();

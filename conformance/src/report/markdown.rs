@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use engine_api::Descriptor;
+
 use super::Report;
 use crate::catalogue::catalogue;
 
@@ -34,6 +36,16 @@ impl Report {
         }
         out
     }
+}
+
+/// The options of an engine as a Markdown table: a test can say that the engine's README has it.
+pub fn options_markdown(engine: &Descriptor) -> String {
+    let mut out = String::from("| option | values | default | |\n|---|---|---|---|\n");
+    for option in engine.options {
+        let (name, kind, default, about) = (option.name, option.kind, option.default, option.about);
+        let _ = writeln!(out, "| `{name}` | {kind} | `{default}` | {about} |");
+    }
+    out
 }
 
 /// The catalogue of cases as Markdown: a table for each group.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::target::Target;
 
-pub use markdown::catalogue_markdown;
+pub use markdown::{catalogue_markdown, options_markdown};
 
 /// How one case ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

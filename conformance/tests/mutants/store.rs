@@ -98,8 +98,7 @@ impl Mutant {
                 Op::Put { key, value: value.slice(..value.len().min(65_535)) }
             }
             (Flaw::DeletesOnePage, Op::DeleteRange { start, end }) => {
-                let range = (start.as_ref().map(Bytes::as_ref), end.as_ref().map(Bytes::as_ref));
-                let scan = engine_api::Scan::between(range.0, range.1);
+                let scan = engine_api::Scan::of_range(&start, &end);
                 let mut last = None;
                 let mut seen = 0;
                 let mut page = engine_api::visitor(|key: &[u8], _: engine_api::Value<'_>| {

@@ -1,8 +1,9 @@
 //! Opening, closing and destroying stores.
 
+mod creating;
 mod modes;
 mod places;
 
 use crate::case::Case;
 
-pub(super) const CASES: [&[Case]; 2] = [modes::CASES, places::CASES];
+pub(super) const CASES: [&[Case]; 3] = [modes::CASES, places::CASES, creating::CASES];

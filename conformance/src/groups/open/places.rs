@@ -128,7 +128,7 @@ fn destroy_of_nothing_is_no_error(ctx: &Context) -> Verdict {
     Ok(ctx.destroy()?)
 }
 
-fn store_path(ctx: &Context) -> Verdict<&Path> {
+pub(super) fn store_path(ctx: &Context) -> Verdict<&Path> {
     ctx.config().path().ok_or_else(|| Halt::ignored("the URL has no path"))
 }
 
