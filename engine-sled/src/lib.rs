@@ -88,6 +88,7 @@ fn open(path: &Path, settings: &Settings, lock: Lock) -> Result<Database> {
     // sled opens files beside its log for as long as it runs.
     let path = embedded::absolute(path)?;
     wait_for_threads(&path)?;
+    remove_unfinished_snapshots(&path)?;
     let db = contain(|| settings.sled().path(&path).open().map_err(convert_open))?;
     Database::new(db, &path, lock)
 }
@@ -140,6 +141,22 @@ fn wait_for_threads(path: &Path) -> Result<()> {
             outcome => return outcome.map(drop),
         }
     }
+}
+
+/// Removes what a full disk or the end of a process left of a snapshot that sled was writing. sled would take
+/// it for its latest one, and the store for damaged; what it was made from is all there, and is read in its
+/// place.
+fn remove_unfinished_snapshots(path: &Path) -> Result<()> {
+    let failed = |error| convert_io(error, "an unfinished snapshot can't be removed");
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes sled's files, then the marker that tells that they are there to be removed, then the folder. What

@@ -164,6 +164,21 @@ fn files_that_are_missing_or_damaged_are_corrupt() {
 }
 
 #[test]
+fn a_snapshot_that_was_cut_short_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sled");
+    open(&path).put("key", "value").unwrap();
+    drop(open(&path));
+    for mode in MODES {
+        // What a full disk leaves, and the end of the process: later in the log than the one that is whole.
+        fs::write(path.join("snap.00000000000FFFFF.generating"), [0; 40]).unwrap();
+        let store = open_in(&path, mode).unwrap().store;
+        assert_eq!(store.get("key").unwrap().as_deref(), Some(b"value".as_slice()), "{mode:?}");
+        store.verify().unwrap();
+    }
+}
+
+#[test]
 fn another_version_of_sled_is_incompatible() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.sled");
