@@ -113,6 +113,17 @@ impl Environment {
         Ok(Entered { handle, map: state.map, user: User(Arc::clone(self)) })
     }
 
+    /// Tells a disk that was full from one that failed. LMDB says the same of both where a write was taken in
+    /// part: `EIO`.
+    pub(crate) fn explain(&self, entered: &Entered, error: Error) -> Error {
+        // A header that couldn't be written, which is what makes a commit ambiguous, bars all transactions.
+        let header_failed = || entered.handle.env.read_txn().is_err();
+        if error.kind() == ErrorKind::Ambiguous && self.place.is_full() && !header_failed() {
+            return Error::new(ErrorKind::Full, "a batch doesn't fit the disk").caused_by(error);
+        }
+        error
+    }
+
     /// Begins a read transaction.
     pub(crate) fn read(self: &Arc<Self>) -> Result<(RoTxn<'static, WithoutTls>, Table, User)> {
         loop {

@@ -135,6 +135,17 @@ impl Place {
         let metadata = fs::metadata(&self.data);
         Ok(metadata.map_err(|error| Error::from_io(error, "the file can't be looked at"))?.len())
     }
+
+    /// Whether the disk has no room: a write that didn't fit has taken what there was.
+    #[cfg(unix)]
+    pub(crate) fn is_full(&self) -> bool {
+        rustix::fs::statvfs(&self.data).is_ok_and(|disk| disk.f_bavail == 0)
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn is_full(&self) -> bool {
+        false
+    }
 }
 
 /// The data file, locked for as long as this is there; not on Windows, which doesn't let a file be replaced

@@ -92,7 +92,7 @@ impl Store for LmdbStore {
             let map = entered.map;
             match commit_to(&entered.handle, batch) {
                 Ok(()) => return Ok(()),
-                Err(Failed::With(error)) => return Err(error),
+                Err(Failed::With(error)) => return Err(self.environment.explain(&entered, error)),
                 // The transaction was rolled back, so nothing of the batch is there.
                 Err(Failed::Outgrown) => {
                     drop(entered);
