@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use common::{ENGINES, fail, run, succeed};
+use common::{ENGINES, fail, head, run, succeed};
 use tempfile::{TempDir, tempdir};
 
 /// A folder with a store in it that holds one key.
@@ -155,15 +155,6 @@ fn a_read_only_folder() {
     #[allow(clippy::permissions_set_readonly_false, reason = "the folder is about to be removed")]
     permissions.set_readonly(false);
     fs::set_permissions(folder.path(), permissions).unwrap();
-}
-
-/// The head MRI, uncompressed.
-fn head() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/mni152_t1_1mm.nii.gz");
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(fs::File::open(path).unwrap()), &mut bytes)
-        .unwrap();
-    bytes
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

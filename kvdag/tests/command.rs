@@ -5,14 +5,9 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 
-use common::{ENGINES, fail, succeed};
+use common::{ENGINES, fail, succeed, testdata};
 use tempfile::tempdir;
-
-fn testdata(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name).display().to_string()
-}
 
 #[test]
 fn the_demo_succeeds_on_a_temporary_store_and_leaves_the_picture() {

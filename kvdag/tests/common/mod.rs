@@ -1,6 +1,8 @@
 //! Runs the command as a user would.
 #![allow(clippy::expect_used, reason = "a test that can't go on has failed")]
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -17,6 +19,38 @@ pub(crate) const ENGINES: &[&str] = &[
     #[cfg(feature = "sqlite")]
     "sqlite",
 ];
+
+/// The engines of this build whose stores are files.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn disk_engines() -> impl Iterator<Item = &'static str> + Clone {
+    ENGINES.iter().copied().filter(|engine| *engine != "memory")
+}
+
+/// What an engine declares.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn capabilities(engine: &str) -> kvdag::Capabilities {
+    let registry = kvdag::registry().expect("the engines' schemes differ");
+    registry.engine(engine).expect("the engine is there").descriptor().capabilities
+}
+
+/// The path of an image that the project ships.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn testdata(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name).display().to_string()
+}
+
+/// The file of the head MRI.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) const HEAD: &str = "mni152_t1_1mm.nii.gz";
+
+/// The head MRI, uncompressed: a NIfTI file.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn head() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let packed = File::open(testdata(HEAD)).expect("the image is there");
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("it is whole");
+    bytes
+}
 
 /// What a run of the command left.
 pub(crate) struct Run {
