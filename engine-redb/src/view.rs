@@ -48,8 +48,9 @@ impl RedbView {
             if scan.is_past(key) {
                 return Ok(());
             }
+            let value = value.value();
             visiting.set(true);
-            let step = visitor.visit(key, Value::ready(value.value()))?;
+            let step = visitor.visit(key, Value::ready(value))?;
             visiting.set(false);
             match scan.advance(key, step) {
                 Advance::Next => {}
@@ -62,23 +63,26 @@ impl RedbView {
 
 impl View for RedbView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        let found =
-            contain(|| self.table.get_owned(key).map_err(|error| convert(error, "a key can't be read")))?;
-        Ok(found.map(|guard| {
-            let value = guard.value();
-            if value.len() < LEND_FROM {
-                Bytes::copy_from_slice(value)
-            } else {
-                Bytes::from_owner(Lent(guard))
-            }
-        }))
+        contain(|| {
+            let found = self.table.get_owned(key).map_err(|error| convert(error, "a key can't be read"))?;
+            Ok(found.map(|guard| {
+                let value = guard.value();
+                if value.len() < LEND_FROM {
+                    Bytes::copy_from_slice(value)
+                } else {
+                    Bytes::from_owner(Lent(guard))
+                }
+            }))
+        })
     }
 
     fn get_with(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool> {
         let found = contain(|| {
             ReadableTable::get(&self.table, key).map_err(|error| convert(error, "a key can't be read"))
         })?;
-        Ok(found.map(|guard| read(guard.value())).is_some())
+        let Some(guard) = found else { return Ok(false) };
+        read(contain(|| Ok(guard.value()))?);
+        Ok(true)
     }
 
     fn scan(&self, scan: Scan<'_>, visitor: &mut dyn Visitor) -> Result<()> {

@@ -7,7 +7,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use engine_api::{
-    Bytes, Config, Durability, Engine, ErrorKind, Scan, Step, Store, StoreExt, Value, WriteBatch, visitor,
+    Bytes, Config, Durability, Engine, ErrorKind, OpenMode, Scan, Step, Store, StoreExt, Value, WriteBatch,
+    visitor,
 };
 use engine_redb::REDB;
 use tempfile::TempDir;
@@ -137,6 +138,46 @@ fn verifying_finds_a_byte_that_has_changed() {
         file.write_all(b"X").unwrap();
     }
     assert_eq!(store.verify().unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_damaged_page_is_an_error_in_every_read_and_no_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.redb");
+    let store = open(&path);
+    let keys: Vec<_> = (0..60).map(|key| format!("{key:02}")).collect();
+    for key in &keys {
+        store.put(key.clone(), vec![7; 100]).unwrap();
+    }
+    drop(store);
+    let sound = fs::read(&path).unwrap();
+    let mut failed = [0; 3];
+    // The ends of keys and values are at the beginning of a leaf.
+    for at in (4096..sound.len()).step_by(4096).flat_map(|page| (page..page + 400).step_by(21)) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0x81;
+        if sound[at..].iter().take(8).all(|byte| *byte == 0) {
+            continue;
+        }
+        fs::write(&path, bytes).unwrap();
+        let Ok(opened) = REDB.open(&Config::new(REDB.descriptor()).at(&path).with_mode(OpenMode::ReadOnly))
+        else {
+            continue;
+        };
+        let Ok(view) = opened.store.view() else { continue };
+        let reads = [
+            keys.iter().find_map(|key| view.get(key.as_bytes()).err()),
+            keys.iter().find_map(|key| view.get_with(key.as_bytes(), &mut |_| ()).err()),
+            view.scan(Scan::all(), &mut visitor(|_: &[u8], _: Value<'_>| Ok(Step::Next))).err(),
+        ];
+        for (count, error) in failed.iter_mut().zip(reads) {
+            // A page that lies beyond the file's end ends the use of the handle.
+            let kinds = [ErrorKind::Corrupt, ErrorKind::Poisoned];
+            assert!(error.as_ref().is_none_or(|error| kinds.contains(&error.kind())), "{at}: {error:?}");
+            *count += u32::from(error.is_some());
+        }
+    }
+    assert!(failed.iter().all(|count| *count > 0), "{failed:?}");
 }
 
 #[test]
