@@ -33,6 +33,10 @@ pub(crate) fn convert_commit(error: rusqlite::Error, message: &'static str) -> E
 fn kind_of(error: &rusqlite::Error) -> ErrorKind {
     use rusqlite::Error as Sqlite;
     match error {
+        // SQLite has no code of its own for a header that names a format to come.
+        Sqlite::SqliteFailure(_, Some(message)) if message == "unsupported file format" => {
+            ErrorKind::Incompatible
+        }
         Sqlite::SqliteFailure(failure, _) => kind_of_failure(failure.code, failure.extended_code),
         // All statements are this crate's own: one that can't be prepared meets other tables than its own.
         Sqlite::SqlInputError { .. } => ErrorKind::Incompatible,
