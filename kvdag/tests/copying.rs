@@ -197,14 +197,14 @@ fn a_damaged_copy_is_found() {
         cut_short(&*source, &*target);
         // The copy goes on by the record of a range, and doesn't look at the range again.
         let (key, sound) = damage(&*target, 20);
-        if *engine != "memory" {
+        if *engine == "memory" {
+            copy_store(&*source, &*target, &mut go_on).unwrap();
+            finds_all(&*source, &*target, &key, &sound, engine);
+        } else {
             drop((source, target));
             let copy = ["copy", "--from", &made, "--to", &url(engine, "copy"), "--verify"];
             fail(at, &copy, 5, "the stores differ in a range");
             let (source, target) = (open(at, &made), open(at, &url(engine, "copy")));
-            finds_all(&*source, &*target, &key, &sound, engine);
-        } else {
-            copy_store(&*source, &*target, &mut go_on).unwrap();
             finds_all(&*source, &*target, &key, &sound, engine);
         }
     }
@@ -223,14 +223,14 @@ fn damage(store: &dyn Store, entry: usize) -> (Vec<u8>, Bytes) {
 fn finds_all(source: &dyn Store, target: &dyn Store, damaged: &[u8], sound: &Bytes, engine: &str) {
     let compared = || compare_stores(source, target, &mut go_on).map_err(|error| error.kind());
     assert_eq!(compared(), Err(ErrorKind::Corrupt), "{engine}: a byte");
-    target.put(damaged.to_vec(), sound.clone()).unwrap();
+    target.put(damaged, sound.clone()).unwrap();
     compared().unwrap();
     let (last, value) = target.view().unwrap().last(&KeyRange::ALL).unwrap().unwrap();
     for key in [damaged, &last] {
         let value = if key == damaged { sound } else { &value };
-        target.delete(key.to_vec()).unwrap();
+        target.delete(key).unwrap();
         assert_eq!(compared(), Err(ErrorKind::Corrupt), "{engine}: a key that is gone");
-        target.put(key.to_vec(), value.clone()).unwrap();
+        target.put(key, value.clone()).unwrap();
         let more = [key, b"!"].concat();
         target.put(more.clone(), "").unwrap();
         assert_eq!(compared(), Err(ErrorKind::Corrupt), "{engine}: a key too many");
