@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use engine_api::embedded::{contain, contain_between};
-use engine_api::{Advance, Bytes, Direction, Result, Scan, Value, View, Visitor};
+use engine_api::{Advance, Bytes, Direction, LoadValue, Result, Scan, Value, View, Visitor};
 use redb::{Cursor, OwnedAccessGuard, ReadOnlyTable, ReadableTable};
 
 use super::error::convert;
@@ -13,6 +13,9 @@ use super::error::convert;
 /// Values shorter than a page are copied. Lending them would save 15 to 120 of a get's 250 to 400
 /// nanoseconds, and would keep a page and the snapshot for as long as the value is kept.
 const LEND_FROM: usize = 4096;
+
+/// A value that a scan stands on is copied where that costs less than to look it up again.
+const LOOK_UP_FROM: usize = 16 << 10;
 
 type Slice = &'static [u8];
 
@@ -49,8 +52,11 @@ impl RedbView {
                 return Ok(());
             }
             let value = value.value();
+            let large = Large { table: &self.table, key, value };
+            let value =
+                if value.len() < LOOK_UP_FROM { Value::ready(value) } else { Value::deferred(&large) };
             visiting.set(true);
-            let step = visitor.visit(key, Value::ready(value))?;
+            let step = visitor.visit(key, value)?;
             visiting.set(false);
             match scan.advance(key, step) {
                 Advance::Next => {}
@@ -63,17 +69,7 @@ impl RedbView {
 
 impl View for RedbView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        contain(|| {
-            let found = self.table.get_owned(key).map_err(|error| convert(error, "a key can't be read"))?;
-            Ok(found.map(|guard| {
-                let value = guard.value();
-                if value.len() < LEND_FROM {
-                    Bytes::copy_from_slice(value)
-                } else {
-                    Bytes::from_owner(Lent(guard))
-                }
-            }))
-        })
+        get(&self.table, key)
     }
 
     fn get_with(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool> {
@@ -91,6 +87,42 @@ impl View for RedbView {
         }
         let visiting = Cell::new(false);
         contain_between(&visiting, || self.walk(scan, visitor, &visiting))
+    }
+}
+
+fn get(table: &ReadOnlyTable<Slice, Slice>, key: &[u8]) -> Result<Option<Bytes>> {
+    contain(|| {
+        let found = table.get_owned(key).map_err(|error| convert(error, "a key can't be read"))?;
+        Ok(found.map(|guard| {
+            let value = guard.value();
+            if value.len() < LEND_FROM {
+                Bytes::copy_from_slice(value)
+            } else {
+                Bytes::from_owner(Lent(guard))
+            }
+        }))
+    })
+}
+
+/// A large value that a scan stands on. redb's cursors lend it for as long as they are there; to keep it
+/// longer it is looked up, which costs less than to copy it.
+struct Large<'a> {
+    table: &'a ReadOnlyTable<Slice, Slice>,
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+impl LoadValue for Large<'_> {
+    fn load(&self) -> Result<&[u8]> {
+        Ok(self.value)
+    }
+
+    fn ready_len(&self) -> Option<usize> {
+        Some(self.value.len())
+    }
+
+    fn keep(&self) -> Result<Bytes> {
+        Ok(get(self.table, self.key)?.unwrap_or_else(|| Bytes::copy_from_slice(self.value)))
     }
 }
 

@@ -5,7 +5,10 @@ use std::ops::Bound;
 use bytes::Bytes;
 use imbl::OrdMap;
 
-use crate::spi::{Advance, Direction, Result, Scan, Value, View, Visitor};
+use crate::spi::{Advance, Direction, LoadValue, Result, Scan, Value, View, Visitor};
+
+/// From here on a value is lent to who keeps it, for a copy costs more than counting its owners.
+const LEND_FROM: usize = 1024;
 
 pub(super) type Map = OrdMap<Bytes, Bytes>;
 
@@ -39,7 +42,9 @@ impl View for MemoryView {
                 Direction::Reverse => range.next_back(),
             };
             let Some((key, value)) = entry else { return Ok(()) };
-            match scan.advance(key, visitor.visit(key, Value::ready(value))?) {
+            let large = Large(value);
+            let value = if value.len() < LEND_FROM { Value::ready(value) } else { Value::deferred(&large) };
+            match scan.advance(key, visitor.visit(key, value)?) {
                 Advance::Next => {}
                 Advance::Stop => return Ok(()),
                 Advance::Seek(target) => {
@@ -51,5 +56,22 @@ impl View for MemoryView {
                 }
             }
         }
+    }
+}
+
+/// A large value, which the map shares.
+struct Large<'a>(&'a Bytes);
+
+impl LoadValue for Large<'_> {
+    fn load(&self) -> Result<&[u8]> {
+        Ok(self.0)
+    }
+
+    fn ready_len(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
+
+    fn keep(&self) -> Result<Bytes> {
+        Ok(self.0.clone())
     }
 }

@@ -208,6 +208,20 @@ enum Held<'a> {
 pub trait LoadValue {
     /// The value's bytes; the same each time within a visit.
     fn load(&self) -> Result<&[u8]>;
+
+    /// The value's length, where it costs nothing to know.
+    fn ready_len(&self) -> Option<usize> {
+        None
+    }
+
+    /// The value, to be kept when the visit is over.
+    ///
+    /// Engines that can lend a large value beyond the visit override it, and hand such values out as
+    /// deferred ones even where they are at hand. The bytes may then pin the view's state, as those of
+    /// [`View::get`](crate::View::get) do.
+    fn keep(&self) -> Result<Bytes> {
+        self.load().map(Bytes::copy_from_slice)
+    }
 }
 
 impl<'a> Value<'a> {
@@ -233,10 +247,19 @@ impl<'a> Value<'a> {
     }
 
     /// The value's length, where the value is at hand.
-    pub const fn ready_len(self) -> Option<usize> {
+    pub fn ready_len(self) -> Option<usize> {
         match self.0 {
             Held::Ready(bytes) => Some(bytes.len()),
-            Held::Deferred(_) => None,
+            Held::Deferred(load) => load.ready_len(),
+        }
+    }
+
+    /// The value, to be kept when the visit is over: lent where the engine can do that, and else a copy. It
+    /// may pin the view's state, which [`to_bytes`](Self::to_bytes) doesn't.
+    pub fn keep(self) -> Result<Bytes> {
+        match self.0 {
+            Held::Ready(bytes) => Ok(Bytes::copy_from_slice(bytes)),
+            Held::Deferred(load) => load.keep(),
         }
     }
 
