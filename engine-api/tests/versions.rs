@@ -206,7 +206,7 @@ proptest! {
             }
             let seen: Vec<VersionId> = walked.into_iter().map(VersionId).collect();
             let ancestry = Ancestry::new(&dag, VersionId(version)).unwrap();
-            prop_assert_eq!(ancestry.ids(), &seen);
+            prop_assert_eq!(ancestry.ids().collect::<Vec<_>>(), seen);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Encoding, parsing and rewriting of full keys.
 
+use std::borrow::Cow;
+
 use super::id::{ClientId, InstanceId, VersionId};
 use super::tkey::TKey;
 use crate::spi::{Error, ErrorKind, Result};
@@ -58,7 +60,8 @@ impl DataKey {
     /// The full key's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut key = group_start(self.instance, self.tkey.as_bytes());
-        Suffix { version: self.version, client: self.client, mark: self.mark }.write(&mut key);
+        let suffix = Suffix { version: self.version, client: self.client, mark: self.mark };
+        key.extend_from_slice(&suffix.to_bytes());
         key
     }
 
@@ -120,10 +123,9 @@ impl FullKey {
                 let escaped = escaped
                     .strip_suffix(&TERMINATOR)
                     .ok_or_else(|| malformed(key, "a data key has no terminator"))?;
-                let tkey = TKey::from(
-                    unescape(escaped)
-                        .ok_or_else(|| malformed(key, "a data key has a zero byte that isn't escaped"))?,
-                );
+                let tkey = unescape(escaped)
+                    .ok_or_else(|| malformed(key, "a data key has a zero byte that isn't escaped"))?;
+                let tkey = TKey::from(tkey.as_ref());
                 let Suffix { version, client, mark } = suffix;
                 Ok(Self::Data(DataKey { instance, tkey, version, client, mark }))
             }
@@ -156,13 +158,14 @@ pub(crate) struct Suffix {
 }
 
 impl Suffix {
-    pub(crate) fn write(self, key: &mut Vec<u8>) {
-        key.extend_from_slice(&(!self.version.0).to_be_bytes());
-        key.extend_from_slice(&self.client.to_be_bytes());
-        key.push(self.mark as u8);
+    pub(crate) fn to_bytes(self) -> [u8; SUFFIX_BYTES] {
+        let [v0, v1, v2, v3] = (!self.version.0).to_be_bytes();
+        let [c0, c1, c2, c3] = self.client.to_be_bytes();
+        [v0, v1, v2, v3, c0, c1, c2, c3, self.mark as u8]
     }
 
     /// Splits a data key into its group (all up to and with the terminator) and its suffix.
+    #[inline]
     pub(crate) fn split(key: &[u8]) -> Result<(&[u8], Self)> {
         let Some((group, &[v0, v1, v2, v3, c0, c1, c2, c3, mark])) = key.split_last_chunk::<SUFFIX_BYTES>()
         else {
@@ -174,17 +177,21 @@ impl Suffix {
     }
 }
 
-/// The bytes that every entry of a key begins with: `01 | instance | esc(tkey) 00 01`.
+/// The bytes that every entry of a key begins with: `01 | instance | esc(tkey) 00 01`. There is room for a
+/// suffix behind them.
 pub(crate) fn group_start(instance: InstanceId, tkey: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(HEAD_BYTES + tkey.len() + TERMINATOR.len() + SUFFIX_BYTES);
     key.push(DATA);
     key.extend_from_slice(&instance.to_be_bytes());
-    for &byte in tkey {
-        if byte == 0x00 {
-            key.extend_from_slice(&ESCAPED_ZERO);
-        } else {
-            key.push(byte);
+    if has_zero(tkey) {
+        for (at, part) in tkey.split(|byte| *byte == 0x00).enumerate() {
+            if at > 0 {
+                key.extend_from_slice(&ESCAPED_ZERO);
+            }
+            key.extend_from_slice(part);
         }
+    } else {
+        key.extend_from_slice(tkey);
     }
     key.extend_from_slice(&TERMINATOR);
     key
@@ -192,25 +199,38 @@ pub(crate) fn group_start(instance: InstanceId, tkey: &[u8]) -> Vec<u8> {
 
 /// The least bytes above every entry of the key whose entries begin with `group`.
 pub(crate) fn group_end(group: &[u8]) -> Vec<u8> {
-    let mut end = group.to_vec();
-    end.truncate(group.len() - TERMINATOR.len());
-    end.extend_from_slice(&AFTER_TERMINATOR);
+    let mut end = Vec::with_capacity(group.len());
+    write_group_end(group, &mut end);
     end
 }
 
-/// The key that a group belongs to.
-pub(crate) fn group_tkey(group: &[u8]) -> Result<TKey> {
+/// The same in place of what `end` holds.
+pub(crate) fn write_group_end(group: &[u8], end: &mut Vec<u8>) {
+    end.clear();
+    end.extend_from_slice(group.strip_suffix(&TERMINATOR).unwrap_or(group));
+    end.extend_from_slice(&AFTER_TERMINATOR);
+}
+
+/// The key that a group belongs to: borrowed from the group, unless a byte of it was escaped.
+#[inline]
+pub(crate) fn group_tkey(group: &[u8]) -> Result<Cow<'_, [u8]>> {
     group
         .get(HEAD_BYTES..)
         .and_then(|rest| rest.strip_suffix(&TERMINATOR))
         .and_then(unescape)
-        .map(TKey::from)
         .ok_or_else(|| malformed(group, "a data key isn't well formed"))
 }
 
-fn unescape(escaped: &[u8]) -> Option<Vec<u8>> {
-    if !escaped.contains(&0x00) {
-        return Some(escaped.to_vec());
+/// Whether a byte is zero. It reads them all, several at once, for most keys are short and have none.
+#[inline]
+fn has_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |found, byte| found | u8::from(*byte == 0x00)) != 0
+}
+
+#[inline]
+fn unescape(escaped: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !has_zero(escaped) {
+        return Some(Cow::Borrowed(escaped));
     }
     let mut plain = Vec::with_capacity(escaped.len());
     let mut bytes = escaped.iter();
@@ -220,7 +240,7 @@ fn unescape(escaped: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
     }
-    Some(plain)
+    Some(Cow::Owned(plain))
 }
 
 #[cold]

@@ -159,7 +159,7 @@ impl DataContext {
     fn entry_key(&self, tkey: &TKey, mark: Mark) -> Vec<u8> {
         let mut key = self.unversioned_key_prefix(tkey);
         let version = self.version.unwrap_or_default();
-        Suffix { version, client: ClientId(0), mark }.write(&mut key);
+        key.extend_from_slice(&Suffix { version, client: ClientId(0), mark }.to_bytes());
         key
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::dag::VersionDag;
+use super::set::VersionSet;
 use crate::key::VersionId;
 use crate::spi::Result;
 
@@ -11,10 +12,10 @@ use crate::spi::Result;
 pub struct Ancestry {
     dag: VersionDag,
     reader: VersionId,
-    /// The version and its ancestors, by ascending number.
-    ids: Vec<VersionId>,
-    /// For each of `ids`, whether every lower one of them is an ancestor of it.
-    closed: Vec<bool>,
+    /// The version and its ancestors.
+    seen: VersionSet,
+    /// Those of which every lower one that is seen is an ancestor.
+    covering: VersionSet,
     /// Whether every parent has a lower number than its child. Numbers are handed out that way; a history
     /// that was numbered elsewhere may differ, and is then read without taking any short cut.
     ascending: bool,
@@ -55,12 +56,15 @@ impl Ancestry {
         }
         let mut ids: Vec<_> = seen.into_iter().collect();
         ids.sort_unstable();
-        let mut closed = Vec::with_capacity(ids.len());
+        let mut covering = Vec::with_capacity(ids.len());
         for (lower, &id) in (0_u64..).zip(&ids) {
             // Along first parents alone, what is seen is a chain, and each version of it covers the rest.
-            closed.push(ascending && (narrowed || dag.ancestor_count(id)? == lower + 1));
+            if ascending && (narrowed || dag.ancestor_count(id)? == lower + 1) {
+                covering.push(id);
+            }
         }
-        Ok(Self { dag: dag.clone(), reader, ids, closed, ascending })
+        let (seen, covering) = (VersionSet::of_ascending(ids), VersionSet::of_ascending(covering));
+        Ok(Self { dag: dag.clone(), reader, seen, covering, ascending })
     }
 
     /// The version that reads.
@@ -69,30 +73,31 @@ impl Ancestry {
     }
 
     /// The version and its ancestors, by ascending number.
-    pub fn ids(&self) -> &[VersionId] {
-        &self.ids
+    pub fn ids(&self) -> impl Iterator<Item = VersionId> + '_ {
+        self.seen.iter()
     }
 
     /// Whether what was written at `version` is seen.
+    #[inline]
     pub fn sees(&self, version: VersionId) -> bool {
-        self.ids.binary_search(&version).is_ok()
+        self.seen.contains(version)
     }
 
     /// Whether `version` is seen, and everything else that is seen and has a lower number comes before it:
     /// what was written there then hides all that follows in the order of entries.
+    #[inline]
     pub(super) fn covers_below(&self, version: VersionId) -> bool {
-        self.ids.binary_search(&version).is_ok_and(|at| self.closed[at])
+        self.covering.contains(version)
     }
 
     /// The highest number that is seen.
     pub(super) fn newest(&self) -> VersionId {
-        self.ids.last().copied().unwrap_or(self.reader)
+        self.seen.last().unwrap_or(self.reader)
     }
 
     /// The highest number below `version` that is seen.
     pub(super) fn below(&self, version: VersionId) -> Option<VersionId> {
-        let at = self.ids.partition_point(|id| *id < version);
-        at.checked_sub(1).map(|at| self.ids[at])
+        self.seen.below(version)
     }
 
     /// Whether `ancestor` is `version` or comes before it.

@@ -66,7 +66,7 @@ impl<S: Store> Versioned<S> {
                 .put(record::single(record::COUNTERS), counters.clone());
             match self.store.write(&change.batch) {
                 Ok(()) => {
-                    self.replace(Arc::new(State { dag: change.dag, counters }));
+                    self.replace(Arc::new(State::new(change.dag, counters)));
                     return Ok(answer);
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => self.refresh()?,

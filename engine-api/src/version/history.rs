@@ -4,8 +4,9 @@ use uuid::Uuid;
 
 use super::change::{check_name, now, take, unused};
 use super::dag::{Repo, Version};
+use super::place::cleaned;
 use super::record;
-use super::versioned::{Versioned, cleaned};
+use super::versioned::Versioned;
 use crate::key::{RepoId, VersionId};
 use crate::spi::{Error, ErrorKind, Result, Store};
 
@@ -158,7 +159,7 @@ impl<S: Store> Versioned<S> {
                 note: String::new(),
                 created: now(),
                 committed: None,
- cleaned: None,
+                cleaned: None,
             })
         })
     }

@@ -6,11 +6,38 @@ use bytes::Bytes;
 
 use super::resolver::Resolved;
 use crate::ext::KeyRange;
-use crate::key::{Context, DataKey, TKey};
+use crate::key::{Context, DataKey, TKey, VersionId};
 use crate::spi::{Fetch, Result, Value};
 
 /// Whether a visit goes on.
 pub type Flow = ControlFlow<()>;
+
+/// What a visitor of a range sees of a key, lent for the length of a call.
+#[derive(Debug)]
+pub enum Seen<'a> {
+    /// It has a value.
+    Found {
+        /// The value; unspecified where keys alone were asked for.
+        value: Value<'a>,
+        /// The version at which it was written.
+        version: VersionId,
+    },
+    /// It has several values that no version has chosen between.
+    Conflict {
+        /// The versions at which they were written, by ascending number.
+        versions: Vec<VersionId>,
+    },
+}
+
+impl Seen<'_> {
+    /// The same with a copy of the value.
+    pub fn into_resolved(self) -> Result<Resolved> {
+        Ok(match self {
+            Self::Found { value, version } => Resolved::Found { value: value.to_bytes()?, version },
+            Self::Conflict { versions } => Resolved::Conflict { versions },
+        })
+    }
+}
 
 /// What a delete of everything means by "everything".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +58,19 @@ pub enum DeleteScope {
 /// Every method answers `NotFound` for an instance or a version that isn't there, and `InvalidArgument` for
 /// a context that doesn't fit the instance.
 pub trait OrderedKeyValue: Send + Sync {
-    /// What a key is.
+    /// What a key is. A value may pin the state that was read, as with [`get`](Self::get).
     fn resolve(&self, ctx: &dyn Context, tkey: &TKey) -> Result<Resolved>;
 
     /// Visits the keys of a range in their order, each with what it is; keys that aren't visible (absent or
     /// deleted) are passed over, and one in conflict is visited as such, without an end to the visit.
-    fn visit(
+    ///
+    /// Keys and values are lent, mostly from the engine's own pages; [`visit`](Self::visit) hands them over.
+    fn visit_with(
         &self,
         ctx: &dyn Context,
         range: &KeyRange,
         fetch: Fetch,
-        visit: &mut dyn FnMut(&TKey, Resolved) -> Result<Flow>,
+        visit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
     ) -> Result<()>;
 
     /// Visits every stored entry of a range, at every version, tombstones too, in the order of full keys.
@@ -89,7 +118,34 @@ pub trait OrderedKeyValue: Send + Sync {
     /// `InvalidArgument` for `ThisVersion` in an unversioned context, and in the metadata context.
     fn delete_all(&self, ctx: &dyn Context, scope: DeleteScope) -> Result<()>;
 
+    /// Hands a key's value to `read`, from the engine's own page where it can be; answers whether there is
+    /// one.
+    ///
+    /// # Errors
+    /// `Conflict`, as for [`get`](Self::get).
+    fn get_with(&self, ctx: &dyn Context, tkey: &TKey, read: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let value = self.get(ctx, tkey)?;
+        if let Some(value) = &value {
+            read(value);
+        }
+        Ok(value.is_some())
+    }
+
+    /// Visits the keys of a range as [`visit_with`](Self::visit_with) does, with a copy of each value.
+    fn visit(
+        &self,
+        ctx: &dyn Context,
+        range: &KeyRange,
+        fetch: Fetch,
+        visit: &mut dyn FnMut(&TKey, Resolved) -> Result<Flow>,
+    ) -> Result<()> {
+        self.visit_with(ctx, range, fetch, &mut |tkey, seen| visit(&TKey::from(tkey), seen.into_resolved()?))
+    }
+
     /// The value of a key, or `None` where there is none.
+    ///
+    /// The bytes may pin the state that was read, as those of [`View::get`](crate::View::get) do: copy what
+    /// is kept for long.
     ///
     /// # Errors
     /// `Conflict` names the versions between which nothing has chosen.
@@ -102,7 +158,7 @@ pub trait OrderedKeyValue: Send + Sync {
     /// # Errors
     /// `Conflict`, as for [`get`](Self::get).
     fn exists(&self, ctx: &dyn Context, tkey: &TKey) -> Result<bool> {
-        self.get(ctx, tkey).map(|value| value.is_some())
+        self.get_with(ctx, tkey, &mut |_| {})
     }
 
     /// The keys and values of a range, in memory.
@@ -111,9 +167,9 @@ pub trait OrderedKeyValue: Send + Sync {
     /// `Conflict` at the first key in conflict; use [`visit`](Self::visit) to go on past it.
     fn get_range(&self, ctx: &dyn Context, range: &KeyRange) -> Result<Vec<(TKey, Bytes)>> {
         let mut entries = Vec::new();
-        self.visit(ctx, range, Fetch::Entries, &mut |tkey, resolved| {
-            if let Some(value) = resolved.into_value()? {
-                entries.push((tkey.clone(), value));
+        self.visit_with(ctx, range, Fetch::Entries, &mut |tkey, seen| {
+            if let Some(value) = seen.into_resolved()?.into_value()? {
+                entries.push((TKey::from(tkey), value));
             }
             Ok(Flow::Continue(()))
         })?;
@@ -123,8 +179,8 @@ pub trait OrderedKeyValue: Send + Sync {
     /// The visible keys of a range, in memory; keys in conflict are among them.
     fn keys_in_range(&self, ctx: &dyn Context, range: &KeyRange) -> Result<Vec<TKey>> {
         let mut keys = Vec::new();
-        self.visit(ctx, range, Fetch::Keys, &mut |tkey, _| {
-            keys.push(tkey.clone());
+        self.visit_with(ctx, range, Fetch::Keys, &mut |tkey, _| {
+            keys.push(TKey::from(tkey));
             Ok(Flow::Continue(()))
         })?;
         Ok(keys)

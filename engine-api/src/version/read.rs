@@ -1,76 +1,97 @@
 //! Reading through the read rule: one scan for a key, one scan for a range.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use super::ancestry::Ancestry;
-use super::kv::Flow;
-use super::resolver::{KeyResolver, MergePolicy, Offer, Resolved, two_entries};
+use super::kv::{Flow, Seen};
+use super::resolver::{Decided, Leaders, MergePolicy, Offer, Skips, two_entries};
 use crate::ext::KeyRange;
 use crate::key::{
-    ClientId, Context, DataContext, InstanceId, Mark, SUFFIX_BYTES, Suffix, TKey, VersionId, group_end,
-    group_start, group_tkey,
+    ClientId, Context, DataContext, InstanceId, Mark, SUFFIX_BYTES, Suffix, TKey, VersionId, group_start,
+    group_tkey, write_group_end,
 };
 use crate::spi::{Fetch, Result, Scan, Step, Value, View, Visitor};
 
-/// Entries of a key that are stepped over, once its answer is known, before the engine is asked to seek to
-/// the next key.
-const STEPS_BEFORE_SEEK: u32 = 8;
-
-/// Resolves one key.
-pub(super) fn resolve_key(
+/// Resolves one key. Of the value of an entry that may be the answer `hold` makes what is held; it is told
+/// whether the entry is the answer.
+pub(super) fn resolve_key<V>(
     view: &dyn View,
     ancestry: &Ancestry,
     policy: MergePolicy,
-    instance: InstanceId,
-    tkey: &TKey,
-) -> Result<Resolved> {
+    (instance, tkey): (InstanceId, &TKey),
+    hold: impl FnMut(Value<'_>, bool) -> Result<V>,
+) -> Result<Decided<V>> {
     let mut start = group_start(instance, tkey.as_bytes());
     let group = start.len();
-    first_entry(&mut start, ancestry.newest());
+    start.extend_from_slice(&first_suffix(ancestry.newest()));
     let mut reader = PointReader {
-        resolver: KeyResolver::new(ancestry, policy),
+        ancestry,
+        leaders: Leaders::new(ancestry),
+        hold,
         group: &start[..group],
+        last: VersionId::default(),
+        skips: Skips::PATIENT,
+        decided: None,
         target: Vec::new(),
     };
     // Without an upper bound: that an entry is another key's shows when it is compared, and a bound costs one
     // more key to make.
     view.scan(Scan::between(Bound::Included(&start), Bound::Unbounded), &mut reader)?;
-    Ok(reader.resolver.finish())
+    Ok(reader.decided.unwrap_or_else(|| reader.leaders.decide(policy)))
 }
 
-/// Completes a group to the least key that an entry of it at `version` can have.
-fn first_entry(group: &mut Vec<u8>, version: VersionId) {
-    Suffix { version, client: ClientId(0), mark: Mark::Data }.write(group);
+/// What the least key ends in that an entry at `version` can have.
+fn first_suffix(version: VersionId) -> [u8; SUFFIX_BYTES] {
+    Suffix { version, client: ClientId(0), mark: Mark::Data }.to_bytes()
 }
 
-/// At or below every entry of the group at `version`.
-fn entry_at(group: &[u8], version: VersionId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(group.len() + SUFFIX_BYTES);
+/// Writes what is at or below every entry of the group at `version`.
+fn entry_at(group: &[u8], version: VersionId, key: &mut Vec<u8>) {
+    key.clear();
     key.extend_from_slice(group);
-    first_entry(&mut key, version);
-    key
+    key.extend_from_slice(&first_suffix(version));
 }
 
-struct PointReader<'a> {
-    resolver: KeyResolver<'a>,
+struct PointReader<'a, V, H> {
+    ancestry: &'a Ancestry,
+    leaders: Leaders<'a, V>,
+    hold: H,
     group: &'a [u8],
+    /// The version of the entry before; 0, which no entry has, before the first.
+    last: VersionId,
+    skips: Skips,
+    /// The answer, where one entry alone gives it.
+    decided: Option<Decided<V>>,
     target: Vec<u8>,
 }
 
-impl Visitor for PointReader<'_> {
+impl<V, H: FnMut(Value<'_>, bool) -> Result<V>> Visitor for PointReader<'_, V, H> {
     fn visit(&mut self, key: &[u8], value: Value<'_>) -> Result<Step<'_>> {
         if !key.starts_with(self.group) {
             return Ok(Step::Stop);
         }
-        let (_, suffix) = Suffix::split(key)?;
-        Ok(match self.resolver.offer(suffix.version, suffix.mark, value)? {
-            Offer::More => Step::Next,
-            Offer::Done => Step::Stop,
-            Offer::SkipTo(version) => {
-                self.target = entry_at(self.group, version);
-                Step::SeekTo(&self.target)
-            }
-        })
+        let (_, Suffix { version, mark, .. }) = Suffix::split(key)?;
+        two_entries(self.last, version)?;
+        self.last = version;
+        if !self.ancestry.sees(version) {
+            return Ok(match self.skips.pass(self.ancestry, version) {
+                Offer::More => Step::Next,
+                Offer::Done => Step::Stop,
+                Offer::SkipTo(version) => {
+                    entry_at(self.group, version, &mut self.target);
+                    Step::SeekTo(&self.target)
+                }
+            });
+        }
+        if self.leaders.decides(version) {
+            self.decided = Some(match mark {
+                Mark::Data => Decided::Found { value: (self.hold)(value, true)?, version },
+                Mark::Tombstone => Decided::Deleted { version },
+            });
+            return Ok(Step::Stop);
+        }
+        let done = self.leaders.add(version, mark, || (self.hold)(value, false))?;
+        Ok(if done { Step::Stop } else { Step::Next })
     }
 }
 
@@ -82,7 +103,7 @@ pub(super) fn resolve_range(
     ctx: &DataContext,
     range: &KeyRange,
     fetch: Fetch,
-    emit: &mut dyn FnMut(&TKey, Resolved) -> Result<Flow>,
+    emit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
 ) -> Result<()> {
     let full = ctx.full_range(range);
     let mut scan = full.scan();
@@ -93,15 +114,65 @@ pub(super) fn resolve_range(
         fetch,
         emit,
         group: Vec::new(),
-        resolver: None,
-        latest: VersionId::default(),
-        answered: 0,
+        answered: true,
+        leaders: Leaders::new(ancestry),
+        values: Vec::new(),
+        last: VersionId::default(),
+        pace: Pace::default(),
+        skips: Skips::EAGER,
         target: Vec::new(),
     };
     view.scan(scan, &mut reader)?;
     // The last key has no successor to show that its entries are all seen.
-    match reader.finish_group()? {
-        Flow::Continue(()) | Flow::Break(()) => Ok(()),
+    reader.finish_group().map(drop)
+}
+
+/// Entries of a key that are stepped over before the engine is asked to seek. Between six and fifteen, as
+/// engines go, a seek is the cheaper one.
+const STEPS_BEFORE_SEEK: u32 = 12;
+/// For how many keys entries are sought, once a key had too many to step over; twice as many each time that
+/// the key behind them has too many again.
+const FIRST_RUN: u32 = 16;
+const LONGEST_RUN: u32 = 1024;
+
+/// Whether the entries of a key that are of no use are stepped over or sought past, which is foretold from
+/// the keys before it: neighbours have mostly been written alike.
+#[derive(Debug)]
+struct Pace {
+    /// Entries of the key at hand that were of no use.
+    steps: u32,
+    /// Keys that are still to be sought, the one at hand among them.
+    seeking: u32,
+    /// How many there will be the next time.
+    run: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { steps: 0, seeking: 0, run: FIRST_RUN }
+    }
+}
+
+impl Pace {
+    fn next_key(&mut self) {
+        if self.seeking > 0 {
+            self.seeking -= 1;
+        } else if self.steps < STEPS_BEFORE_SEEK {
+            self.run = FIRST_RUN;
+        }
+        self.steps = 0;
+    }
+
+    /// Whether to seek past what follows an entry that is of no use.
+    #[inline]
+    fn seeks(&mut self) -> bool {
+        self.steps += 1;
+        if self.seeking == 0 && self.steps >= STEPS_BEFORE_SEEK {
+            // One more than the run, for the key at hand.
+            self.seeking = self.run + 1;
+            self.run = (self.run * 2).min(LONGEST_RUN);
+        }
+        self.seeking > 0
     }
 }
 
@@ -109,67 +180,117 @@ struct RangeReader<'a, 'e> {
     ancestry: &'a Ancestry,
     policy: MergePolicy,
     fetch: Fetch,
-    emit: &'e mut dyn FnMut(&TKey, Resolved) -> Result<Flow>,
+    emit: &'e mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
     /// What the entries of the key at hand begin with.
     group: Vec<u8>,
-    /// The key at hand; `None` once it was handed on, and before the first.
-    resolver: Option<KeyResolver<'a>>,
-    /// The version of the entry that was offered last.
-    latest: VersionId,
-    /// Entries seen of the key at hand since it was handed on.
-    answered: u32,
+    /// Whether the key at hand was handed on, or needn't be.
+    answered: bool,
+    /// What leads, of the key at hand, where no entry decides alone; and its values.
+    leaders: Leaders<'a, Range<usize>>,
+    values: Vec<u8>,
+    /// The version of the entry before, of the key at hand; 0, which no entry has, before the first.
+    last: VersionId,
+    pace: Pace,
+    skips: Skips,
     target: Vec<u8>,
 }
 
 impl RangeReader<'_, '_> {
+    /// Hands on the key at hand, having seen all of its entries that matter.
     fn finish_group(&mut self) -> Result<Flow> {
-        let Some(resolver) = self.resolver.take() else { return Ok(Flow::Continue(())) };
-        let answer = resolver.finish();
-        if !answer.is_visible() {
+        if self.answered {
             return Ok(Flow::Continue(()));
         }
-        (self.emit)(&group_tkey(&self.group)?, answer)
+        self.answered = true;
+        let seen = match self.leaders.decide(self.policy) {
+            Decided::Found { value, version } => {
+                Seen::Found { value: Value::ready(&self.values[value]), version }
+            }
+            Decided::Conflict { versions } => Seen::Conflict { versions },
+            Decided::Deleted { .. } | Decided::Absent => return Ok(Flow::Continue(())),
+        };
+        (self.emit)(&group_tkey(&self.group)?, seen)
     }
+
+    fn begin_group(&mut self, group: &[u8]) {
+        self.group.clear();
+        self.group.extend_from_slice(group);
+        self.answered = false;
+        self.leaders.clear();
+        self.values.clear();
+        self.last = VersionId::default();
+        self.pace.next_key();
+        self.skips = Skips::EAGER;
+    }
+
+    /// Past an entry behind the answer.
+    fn pass_rest(&mut self) -> Step<'_> {
+        if !self.pace.seeks() {
+            return Step::Next;
+        }
+        write_group_end(&self.group, &mut self.target);
+        Step::SeekTo(&self.target)
+    }
+
+    /// Past an entry at a version that isn't seen.
+    fn pass_unseen(&mut self, version: VersionId) -> Step<'_> {
+        if !self.pace.seeks() {
+            return Step::Next;
+        }
+        match self.skips.pass(self.ancestry, version) {
+            Offer::More => return Step::Next,
+            Offer::SkipTo(version) => entry_at(&self.group, version, &mut self.target),
+            Offer::Done => write_group_end(&self.group, &mut self.target),
+        }
+        Step::SeekTo(&self.target)
+    }
+}
+
+/// Whether two groups differ. Neighbours mostly do so in their last bytes, which are compared first.
+#[inline]
+fn differ(one: &[u8], other: &[u8]) -> bool {
+    one.len() != other.len() || one.last_chunk::<12>() != other.last_chunk::<12>() || one != other
 }
 
 impl Visitor for RangeReader<'_, '_> {
     fn visit(&mut self, key: &[u8], value: Value<'_>) -> Result<Step<'_>> {
-        let (group, suffix) = Suffix::split(key)?;
-        if group != self.group.as_slice() {
+        let (group, Suffix { version, mark, .. }) = Suffix::split(key)?;
+        if differ(group, &self.group) {
             if self.finish_group()?.is_break() {
                 return Ok(Step::Stop);
             }
-            self.group.clear();
-            self.group.extend_from_slice(group);
-            self.resolver = Some(KeyResolver::new(self.ancestry, self.policy));
-            self.answered = 0;
+            self.begin_group(group);
         }
-        let Some(resolver) = &mut self.resolver else {
-            two_entries(self.latest, suffix.version)?;
-            self.answered += 1;
-            if self.answered < STEPS_BEFORE_SEEK {
-                return Ok(Step::Next);
-            }
-            self.target = group_end(&self.group);
-            return Ok(Step::SeekTo(&self.target));
-        };
+        two_entries(self.last, version)?;
+        self.last = version;
+        if self.answered {
+            return Ok(self.pass_rest());
+        }
+        if !self.ancestry.sees(version) {
+            return Ok(self.pass_unseen(version));
+        }
         let value = match self.fetch {
             Fetch::Entries => value,
             Fetch::Keys => Value::ready(&[]),
         };
-        self.latest = suffix.version;
-        match resolver.offer(suffix.version, suffix.mark, value)? {
-            Offer::More => Ok(Step::Next),
-            Offer::SkipTo(version) => {
-                self.target = entry_at(&self.group, version);
-                Ok(Step::SeekTo(&self.target))
+        if self.leaders.decides(version) {
+            self.answered = true;
+            if mark == Mark::Data
+                && (self.emit)(&group_tkey(group)?, Seen::Found { value, version })?.is_break()
+            {
+                return Ok(Step::Stop);
             }
-            Offer::Done => {
-                if self.finish_group()?.is_break() {
-                    return Ok(Step::Stop);
-                }
-                Ok(Step::Next)
-            }
+            return Ok(Step::Next);
         }
+        let values = &mut self.values;
+        let done = self.leaders.add(version, mark, || {
+            let start = values.len();
+            values.extend_from_slice(value.bytes()?);
+            Ok(start..values.len())
+        })?;
+        if done && self.finish_group()?.is_break() {
+            return Ok(Step::Stop);
+        }
+        Ok(Step::Next)
     }
 }

@@ -8,10 +8,11 @@ use bytes::Bytes;
 
 use super::ancestry::Ancestry;
 use super::dag::{Instance, Repo, Version, VersionDag};
+use super::place::Targets;
 use super::record::{self, Counters};
 use super::resolver::MergePolicy;
 use crate::ext::{KeyRange, StoreExt};
-use crate::key::{Context, DataContext, MetadataContext, Scope, TKey, TKeyClass, VersionId};
+use crate::key::{Context, MetadataContext, TKey, TKeyClass, VersionId};
 use crate::spi::{
     Error, ErrorKind, Processes, Requirements, Result, Step, Store, Value, View, WriteBatch, visitor,
 };
@@ -58,6 +59,13 @@ pub struct Versioned<S> {
 pub(super) struct State {
     pub(super) dag: VersionDag,
     pub(super) counters: Bytes,
+    pub(super) targets: Targets,
+}
+
+impl State {
+    pub(super) fn new(dag: VersionDag, counters: Bytes) -> Self {
+        Self { dag, counters, targets: Targets::default() }
+    }
 }
 
 /// A version's ancestry is built once and kept; beyond this many they are dropped and built again.
@@ -112,7 +120,10 @@ impl<S: Store> Versioned<S> {
     #[must_use]
     pub fn with_policy(mut self, policy: MergePolicy) -> Self {
         self.policy = policy;
+        // What versions see depends on it.
         self.ancestries = Mutex::default();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        *state = Arc::new(State::new(state.dag.clone(), state.counters.clone()));
         self
     }
 
@@ -181,6 +192,14 @@ impl<S: Store> Versioned<S> {
         Ok(())
     }
 
+    /// What is found in the state at hand, where no other process can have changed it.
+    pub(super) fn known<T>(&self, find: impl FnOnce(&State) -> Option<T>) -> Option<T> {
+        if self.store.capabilities().processes != Processes::One {
+            return None;
+        }
+        find(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(super) fn current(&self) -> Result<Arc<State>> {
         let state = Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
         if self.store.capabilities().processes == Processes::One {
@@ -215,106 +234,6 @@ impl<S: Store> Versioned<S> {
         kept.insert(version, Arc::clone(&ancestry));
         Ok(ancestry)
     }
-
-    /// What a context means in this store.
-    ///
-    /// One that names what isn't there may name what another handle has made since, so the DAG is read anew.
-    pub(super) fn place(&self, ctx: &dyn Context) -> Result<Target> {
-        match self.place_in(&self.current()?.dag, ctx) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.refresh()?;
-                self.place_in(&self.current()?.dag, ctx)
-            }
-            outcome => outcome,
-        }
-    }
-
-    fn place_in(&self, dag: &VersionDag, ctx: &dyn Context) -> Result<Target> {
-        match ctx.scope() {
-            Scope::Metadata => Ok(Target::Metadata),
-            Scope::Unversioned(id) => {
-                let instance = dag.instance(id)?;
-                if instance.versioned {
-                    return Err(mismatch(
-                        instance,
-                        "the data instance has versions, so a context must name one",
-                    ));
-                }
-                Ok(Target::Unversioned(DataContext::unversioned(id)))
-            }
-            Scope::Versioned(id, version) => {
-                let instance = dag.instance(id)?;
-                let version = dag.version(version)?;
-                if !instance.versioned {
-                    return Err(mismatch(
-                        instance,
-                        "the data instance has no versions, so a context can't name one",
-                    ));
-                }
-                if version.repo != instance.repo {
-                    return Err(mismatch(
-                        instance,
-                        "the data instance and the version belong to different repos",
-                    ));
-                }
-                if version.cleaned.is_some() {
-                    return Err(cleaned(version));
-                }
-                let ancestry = self.ancestry(dag, version.id)?;
-                Ok(Target::Versioned {
-                    ctx: DataContext::versioned(id, version.id),
-                    ancestry,
-                    committed: version.committed.is_some(),
-                })
-            }
-        }
-    }
-}
-
-/// A context that was checked against the DAG.
-pub(super) enum Target {
-    Metadata,
-    Unversioned(DataContext),
-    Versioned { ctx: DataContext, ancestry: Arc<Ancestry>, committed: bool },
-}
-
-impl Target {
-    /// What the context's version sees.
-    ///
-    /// # Errors
-    /// `InvalidArgument` where there is no version.
-    pub(super) fn ancestry(&self) -> Result<Arc<Ancestry>> {
-        match self {
-            Self::Versioned { ancestry, .. } => Ok(Arc::clone(ancestry)),
-            Self::Metadata | Self::Unversioned(_) => {
-                Err(Error::new(ErrorKind::InvalidArgument, "what has no versions has no history"))
-            }
-        }
-    }
-
-    /// The data context.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for the metadata.
-    pub(super) fn data(&self) -> Result<&DataContext> {
-        match self {
-            Self::Metadata => {
-                Err(Error::new(ErrorKind::InvalidArgument, "the metadata has no data instance"))
-            }
-            Self::Unversioned(ctx) | Self::Versioned { ctx, .. } => Ok(ctx),
-        }
-    }
-}
-
-/// What is said of a version whose data was cleaned away.
-#[cold]
-pub(super) fn cleaned(version: &Version) -> Error {
-    Error::new(ErrorKind::NotFound, "the version's data was cleaned away")
-        .with("version", version.uuid.simple())
-}
-
-fn mismatch(instance: &Instance, message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, message).with("instance", &instance.name)
 }
 
 impl State {
@@ -347,7 +266,7 @@ impl State {
         for (repo, branch) in each(view, record::HIDDEN, |tkey, _| record::name(tkey))? {
             dag.set_hidden(repo, &branch, true);
         }
-        Ok(Self { dag, counters })
+        Ok(Self::new(dag, counters))
     }
 }
 

@@ -4,15 +4,16 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue};
+use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
+use super::place::Target;
 use super::read::{resolve_key, resolve_range};
 use super::record;
-use super::resolver::Resolved;
-use super::versioned::{Target, Versioned};
+use super::resolver::{Decided, Resolved, conflict};
+use super::versioned::Versioned;
 use crate::ext::{KeyRange, StoreExt, ViewExt};
 use crate::key::{Context, DataContext, DataKey, Mark, MetadataContext, TKey, VersionId};
 use crate::spi::{
-    DeleteRange, Error, ErrorKind, Expected, Fetch, Result, Step, Store, Value, View, WriteBatch, visitor,
+    DeleteRange, Error, ErrorKind, Expected, Fetch, Op, Result, Step, Store, Value, View, WriteBatch, visitor,
 };
 
 impl<S: Store> Versioned<S> {
@@ -92,24 +93,18 @@ fn closed() -> Error {
 
 /// Adds a put to a batch.
 fn put(batch: &mut WriteBatch, target: &Target, tkey: &TKey, value: Bytes) {
-    match target {
-        Target::Metadata => batch.put(MetadataContext.construct_key(tkey), value),
-        Target::Unversioned(ctx) => batch.put(ctx.construct_key(tkey), value),
-        Target::Versioned { ctx, .. } => {
-            batch.delete(ctx.tombstone_key(tkey)).put(ctx.construct_key(tkey), value)
-        }
-    };
+    if let Target::Versioned { ctx, .. } = target {
+        batch.push(Op::Delete { key: ctx.tombstone_key(tkey).into() });
+    }
+    batch.push(Op::Put { key: target.construct_key(tkey).into(), value });
 }
 
 /// Adds a delete to a batch.
 fn delete(batch: &mut WriteBatch, target: &Target, tkey: &TKey) {
-    match target {
-        Target::Metadata => batch.delete(MetadataContext.construct_key(tkey)),
-        Target::Unversioned(ctx) => batch.delete(ctx.construct_key(tkey)),
-        Target::Versioned { ctx, .. } => {
-            batch.delete(ctx.construct_key(tkey)).put(ctx.tombstone_key(tkey), Bytes::new())
-        }
-    };
+    batch.push(Op::Delete { key: target.construct_key(tkey).into() });
+    if let Target::Versioned { ctx, .. } = target {
+        batch.push(Op::Put { key: ctx.tombstone_key(tkey).into(), value: Bytes::new() });
+    }
 }
 
 /// Adds to a batch what holds as long as a key is what it was resolved to. Ancestors are committed and can't
@@ -153,25 +148,47 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
     fn resolve(&self, ctx: &dyn Context, tkey: &TKey) -> Result<Resolved> {
         let target = self.place(ctx)?;
         let view = self.store.view()?;
-        let full = match &target {
-            Target::Versioned { ctx, ancestry, .. } => {
-                return resolve_key(&*view, ancestry, self.policy(), ctx.instance(), tkey);
-            }
-            Target::Metadata => MetadataContext.construct_key(tkey),
-            Target::Unversioned(ctx) => ctx.construct_key(tkey),
-        };
-        Ok(match view.get(&full)? {
+        if let Target::Versioned { ctx, ancestry, .. } = &target {
+            let key = (ctx.instance(), tkey);
+            let decided = resolve_key(&*view, ancestry, self.policy(), key, |value, _| value.keep())?;
+            return Ok(decided.into());
+        }
+        Ok(match view.get(&target.construct_key(tkey))? {
             Some(value) => Resolved::Found { value, version: VersionId::default() },
             None => Resolved::Absent,
         })
     }
 
-    fn visit(
+    fn get_with(&self, ctx: &dyn Context, tkey: &TKey, read: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let target = self.place(ctx)?;
+        let view = self.store.view()?;
+        let Target::Versioned { ctx, ancestry, .. } = &target else {
+            return view.get_with(&target.construct_key(tkey), read);
+        };
+        let key = (ctx.instance(), tkey);
+        // Behind a merge it takes the entries that follow to tell whether a value is the answer.
+        let decided = resolve_key(&*view, ancestry, self.policy(), key, |value, answer| {
+            if answer {
+                read(value.bytes()?);
+                return Ok(None);
+            }
+            value.to_bytes().map(Some)
+        })?;
+        match decided {
+            Decided::Found { value: Some(value), .. } => read(&value),
+            Decided::Found { value: None, .. } => {}
+            Decided::Deleted { .. } | Decided::Absent => return Ok(false),
+            Decided::Conflict { versions } => return Err(conflict(&versions)),
+        }
+        Ok(true)
+    }
+
+    fn visit_with(
         &self,
         ctx: &dyn Context,
         range: &KeyRange,
         fetch: Fetch,
-        visit: &mut dyn FnMut(&TKey, Resolved) -> Result<Flow>,
+        visit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
     ) -> Result<()> {
         if range.scan().is_empty() {
             return Ok(());
@@ -186,11 +203,11 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
         scan.fetch = fetch;
         let mut each = visitor(|key: &[u8], value: Value<'_>| {
             let value = match fetch {
-                Fetch::Entries => value.to_bytes()?,
-                Fetch::Keys => Bytes::new(),
+                Fetch::Entries => value,
+                Fetch::Keys => Value::ready(&[]),
             };
-            let found = Resolved::Found { value, version: VersionId::default() };
-            Ok(match visit(&ctx.tkey_from_key(key)?, found)? {
+            let found = Seen::Found { value, version: VersionId::default() };
+            Ok(match visit(ctx.tkey_from_key(key)?.as_bytes(), found)? {
                 ControlFlow::Continue(()) => Step::Next,
                 ControlFlow::Break(()) => Step::Stop,
             })
@@ -260,9 +277,10 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
         let target = self.place(ctx)?;
         let mut batch = writing(&target)?;
         let mut count = 0;
-        self.visit(ctx, range, Fetch::Keys, &mut |tkey, _| {
-            check_free(&target, tkey)?;
-            delete(&mut batch, &target, tkey);
+        self.visit_with(ctx, range, Fetch::Keys, &mut |tkey, _| {
+            let tkey = TKey::from(tkey);
+            check_free(&target, &tkey)?;
+            delete(&mut batch, &target, &tkey);
             count += 1;
             Ok(Flow::Continue(()))
         })?;
