@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use engine_api::key::{Context, DataContext, TKey};
-use engine_api::version::{Ancestry, Flow, OrderedKeyValue, Resolved, Versioned};
+use engine_api::version::{Ancestry, Flow, OrderedKeyValue, Resolved, Seen, Versioned};
 use engine_api::{Direction, Fetch, KeyRange, Store};
 
 use super::Plan;
@@ -55,15 +55,29 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
     plans.push(Plan::new("versioned get 64 KiB, V = 1, view held", Target::Ratio(1.9), move || {
         held(stage.large_history()?, History::head)
     }));
-    let range = |which: usize, target| {
+    plans.push(Plan::new(
+        "versioned get 64 KiB, V = 1, borrowed, view held",
+        Target::Ratio(1.9),
+        move || borrowed(stage.large_history()?),
+    ));
+    let range = |which: usize, how: &str, target, reader: Reader, visit: Visit| {
         let count = VERSIONS[which];
         Plan::new(
-            format!("versioned range of 1000 × 100 B, V = {count}, view held"),
-            Target::Ratio(target),
-            move || ranges(stage.history(which)?),
+            format!("versioned range of 1000 × 100 B, V = {count}{how}, view held"),
+            target,
+            move || ranges(stage.history(which)?, reader, visit),
         )
     };
-    plans.extend([range(0, 1.5), range(1, 1.3)]);
+    plans.extend([
+        range(0, "", Target::Ratio(1.5), History::head, visit_lent),
+        range(0, ", owned", Target::None, History::head, visit_owned),
+        range(1, "", Target::Ratio(1.3), History::head, visit_lent),
+        range(1, ", from the middle", Target::Ratio(1.3), History::middle, visit_lent),
+        range(1, ", owned", Target::None, History::head, visit_owned),
+        range(2, "", Target::Ratio(1.3), History::head, visit_lent),
+        // Two seeks a key: to its newest entry, and to the one that the reader sees.
+        range(2, ", from the middle", Target::Ratio(2.0), History::middle, visit_lent),
+    ]);
     // Beside nothing, one time isn't flat or steep.
     plans.retain(|plan| stage.contender.has_peer() || !plan.operation.contains("beside"));
     plans
@@ -100,6 +114,17 @@ fn held(history: &History, reader: Reader) -> Outcome<Contest<'_>> {
     Ok(Contest::of(raw_get(history, ctx, Snapshot::Held)?, held_get(history, ctx)?))
 }
 
+fn borrowed(history: &History) -> Outcome<Contest<'_>> {
+    let ctx = history.head();
+    let store = versioned(Pinned::new(&*history.subject.store)?)?;
+    let ours = Side::over("ours", tkeys(history), move |tkey| {
+        let mut read = None;
+        store.get_with(&ctx, tkey, &mut |value| read = Some(data::digest(value)))?;
+        read.ok_or_else(|| ABSENT.into())
+    });
+    Ok(Contest::of(raw_get(history, ctx, Snapshot::Held)?, ours))
+}
+
 fn each(history: &History) -> Outcome<Contest<'_>> {
     let ctx = history.head();
     let ours = get(versioned(&*history.subject.store)?, ctx, tkeys(history));
@@ -126,8 +151,8 @@ fn flat<'a>(short: &'a History, long: &'a History) -> Outcome<Contest<'a>> {
 }
 
 /// Beside a scan of all the entries at every version, and beside a seek for each key.
-fn ranges(history: &History) -> Outcome<Contest<'_>> {
-    let (ctx, runs) = (history.head(), history.keys / RUN);
+fn ranges(history: &History, reader: Reader, visit: Visit) -> Outcome<Contest<'_>> {
+    let (ctx, runs) = (reader(history), history.keys / RUN);
     let mut raw = Vec::new();
     if let Some(peer) = &history.subject.peer {
         let group = |number| ctx.unversioned_key_prefix(&tkey(number));
@@ -141,8 +166,10 @@ fn ranges(history: &History) -> Outcome<Contest<'_>> {
     let ranges = data::shuffled_by(runs, |run| KeyRange::new(tkey(run * RUN)..tkey((run + 1) * RUN)));
     let mut ours = Side::over("ours", ranges, move |range| visit(&store, &ctx, range));
     // The raw scans read other entries too, so what ours reads is compared with what was written.
+    let edition = history.versions.iter().position(|version| Some(*version) == ctx.version());
+    let edition = edition.ok_or("the reader isn't a version of the history")?;
     let expected = (0..runs).flat_map(numbers).fold(0_u64, |sum, number| {
-        let value = data::value(number, history.versions.len() - 1, SMALL);
+        let value = data::value(number, edition, SMALL);
         sum.wrapping_add(data::glance(tkey(number).as_bytes(), &value))
     });
     if (ours.run)(runs as u64)? != expected {
@@ -155,7 +182,21 @@ fn numbers(run: usize) -> std::ops::Range<usize> {
     run * RUN..(run + 1) * RUN
 }
 
-fn visit(store: &Versioned<impl Store>, ctx: &DataContext, range: &KeyRange) -> Outcome<u64> {
+/// Reads a range, and answers the sum of its entries' digests.
+type Visit = fn(&dyn OrderedKeyValue, &DataContext, &KeyRange) -> Outcome<u64>;
+
+fn visit_lent(store: &dyn OrderedKeyValue, ctx: &DataContext, range: &KeyRange) -> Outcome<u64> {
+    let mut sum = 0_u64;
+    store.visit_with(ctx, range, Fetch::Entries, &mut |tkey, seen| {
+        if let Seen::Found { value, .. } = seen {
+            sum = sum.wrapping_add(data::glance(tkey, value.bytes()?));
+        }
+        Ok(Flow::Continue(()))
+    })?;
+    Ok(sum)
+}
+
+fn visit_owned(store: &dyn OrderedKeyValue, ctx: &DataContext, range: &KeyRange) -> Outcome<u64> {
     let mut sum = 0_u64;
     store.visit(ctx, range, Fetch::Entries, &mut |tkey, resolved| {
         if let Resolved::Found { value, .. } = resolved {
