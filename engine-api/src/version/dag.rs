@@ -81,6 +81,9 @@ pub struct Instance {
     pub versioned: bool,
     /// What its datatype keeps of it, in that datatype's own terms.
     pub properties: serde_json::Value,
+    /// What people file it under, such as `type` = `meshes`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// When it was created, in milliseconds since 1970 UTC.
     pub created: u64,
 }

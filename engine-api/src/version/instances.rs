@@ -1,5 +1,7 @@
 //! Data instances: made, described anew, removed.
 
+use std::collections::BTreeMap;
+
 use super::change::{check_name, now, take};
 use super::dag::Instance;
 use super::record;
@@ -15,16 +17,18 @@ pub struct NewInstance {
     datatype: String,
     versioned: bool,
     properties: serde_json::Value,
+    tags: BTreeMap<String, String>,
 }
 
 impl NewInstance {
-    /// One with versions and without properties.
+    /// One with versions, without properties and tags.
     pub fn new(name: impl Into<String>, datatype: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             datatype: datatype.into(),
             versioned: true,
             properties: serde_json::Value::Null,
+            tags: BTreeMap::new(),
         }
     }
 
@@ -32,6 +36,13 @@ impl NewInstance {
     #[must_use]
     pub fn unversioned(mut self) -> Self {
         self.versioned = false;
+        self
+    }
+
+    /// The same with a tag.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
         self
     }
 
@@ -67,6 +78,7 @@ impl<S: Store> Versioned<S> {
                 datatype: new.datatype.clone(),
                 versioned: new.versioned,
                 properties: new.properties.clone(),
+                tags: new.tags.clone(),
                 created: now(),
             };
             change.batch.put(record::numbered(record::INSTANCE, id.0), record::encode(&instance)?);

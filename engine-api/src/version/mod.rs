@@ -27,6 +27,7 @@ mod resolver;
 mod set;
 mod stream;
 mod tags;
+pub mod tiers;
 mod versioned;
 mod work;
 mod write;

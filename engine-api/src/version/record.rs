@@ -15,6 +15,9 @@
 //! | 8 | repo, name in UTF-8 | a [`Tag`](super::Tag) |
 //! | 9 | repo, name in UTF-8 | nothing: the branch of this name is hidden |
 //! | 10 | number | [`Work`](super::Work) that is under way |
+//! | 12 | instance | the stores of an instance, where there are [several](super::tiers) |
+//! | 13 | – | the set of stores that a store belongs to, and its name there |
+//! | 14 | instance, version | nothing: what the instance has at the version was archived |
 //!
 //! Classes below 16 are reserved.
 
@@ -35,6 +38,9 @@ pub(super) const CLEANED: TKeyClass = TKeyClass(7);
 pub(super) const TAG: TKeyClass = TKeyClass(8);
 pub(super) const HIDDEN: TKeyClass = TKeyClass(9);
 pub(super) const WORK: TKeyClass = TKeyClass(10);
+pub(super) const PLACED: TKeyClass = TKeyClass(12);
+pub(super) const MEMBER: TKeyClass = TKeyClass(13);
+pub(super) const ARCHIVED: TKeyClass = TKeyClass(14);
 
 /// Classes below this one belong to the version layer.
 pub(super) const FIRST_FREE_CLASS: u8 = 16;
@@ -66,6 +72,19 @@ pub(super) fn single(class: TKeyClass) -> Vec<u8> {
 /// The full key of a numbered record.
 pub(super) fn numbered(class: TKeyClass, number: u32) -> Vec<u8> {
     MetadataContext.construct_key(&TKey::new(class, &number.to_be_bytes()))
+}
+
+/// The full key of a record of two numbers.
+pub(super) fn numbered_twice(class: TKeyClass, first: u32, second: u32) -> Vec<u8> {
+    MetadataContext.construct_key(&TKey::new(class, &[first.to_be_bytes(), second.to_be_bytes()].concat()))
+}
+
+/// The two numbers of a record's key.
+pub(super) fn pair(tkey: &TKey) -> Result<(u32, u32)> {
+    let both = u64::from_be_bytes(tkey.class_bytes()?.try_into().map_err(|_| malformed(tkey))?);
+    let [first, second] =
+        [both >> 32, both & u64::from(u32::MAX)].map(|half| u32::try_from(half).unwrap_or(0));
+    Ok((first, second))
 }
 
 /// The full key of something that has a name in a repo.
