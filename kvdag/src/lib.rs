@@ -21,8 +21,11 @@
 //!
 //! # Features
 //! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` builds the
-//! `kvdag` command. All are on by default: a library that embeds kvdag takes it with `default-features = false` and
+//! `kvdag` command, and `tiers` opens several stores as one. All are on by default: a library that embeds kvdag takes it with `default-features = false` and
 //! the engines that it wants. `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
+
+#[cfg(feature = "tiers")]
+pub mod tiers;
 
 pub use chunks;
 pub use engine_api::*;
@@ -52,6 +55,17 @@ pub fn registry() -> Result<Registry> {
     Registry::linked().map(|registry| registry.with_default(DEFAULT_SCHEME))
 }
 
+/// What a URL of a store can name: the engines, and several stores as one (`tiers:`).
+///
+/// # Errors
+/// Those of [`registry`].
+pub fn stores() -> Result<Registry> {
+    let registry = registry()?;
+    #[cfg(feature = "tiers")]
+    let registry = registry.with(&tiers::TIERS)?;
+    Ok(registry)
+}
+
 /// Opens a store by URL or path, and creates it when it isn't there.
 ///
 /// # Errors
@@ -65,7 +79,7 @@ pub fn open(url: &str) -> Result<Box<dyn Store>> {
 /// # Errors
 /// Those of [`Registry::open`]; `Incompatible` when the store is there and isn't one with versions.
 pub fn open_versioned(url: &str) -> Result<Versioned<Box<dyn Store>>> {
-    let Opened { store, created } = registry()?.open(url)?;
+    let Opened { store, created } = stores()?.open(url)?;
     if created { Versioned::create(store) } else { Versioned::open(store) }
 }
 

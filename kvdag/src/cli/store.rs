@@ -14,7 +14,7 @@ pub(crate) fn open_to_read(url: &str) -> Result<AnyStore> {
 
 /// Opens the engine's store, which must be there, to read it.
 pub(crate) fn open_engine(url: &str) -> Result<Box<dyn Store>> {
-    let registry = kvdag::registry()?;
+    let registry = kvdag::stores()?;
     let config = registry.config(url)?;
     let read_only = config.clone().with_default_mode(OpenMode::ReadOnly);
     match registry.open_config(&read_only) {
@@ -29,14 +29,14 @@ pub(crate) fn open_engine(url: &str) -> Result<Box<dyn Store>> {
 
 /// Opens a store that must be there, to change it.
 pub(crate) fn open_to_write(url: &str) -> Result<AnyStore> {
-    let registry = kvdag::registry()?;
+    let registry = kvdag::stores()?;
     let config = registry.config(url)?.with_default_mode(OpenMode::Existing);
     Versioned::open(registry.open_config(&config)?.store)
 }
 
 /// Makes a store that must not be there.
 pub(crate) fn create(url: &str) -> Result<AnyStore> {
-    let registry = kvdag::registry()?;
+    let registry = kvdag::stores()?;
     let config = registry.config(url)?.with_default_mode(OpenMode::New);
     let Opened { store, .. } = registry.open_config(&config)?;
     Versioned::create(store)
