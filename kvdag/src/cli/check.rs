@@ -58,7 +58,7 @@ impl fmt::Display for Findings {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
-    let registry = kvdag::registry()?;
+    let registry = kvdag::stores()?;
     let config = registry.config(&args.store)?.with_default_mode(OpenMode::Existing);
     let engine = registry.open_config(&config)?.store;
     let mut findings = Findings { store: args.store.clone(), ..Findings::default() };

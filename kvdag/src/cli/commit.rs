@@ -20,6 +20,10 @@ pub(crate) struct Args {
     /// Start the branch's next version at once.
     #[arg(long)]
     next: bool,
+    /// Move what the version holds to the store of its immutable tier.
+    #[cfg(feature = "tiers")]
+    #[arg(long)]
+    archive: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,8 +46,41 @@ impl fmt::Display for Committed {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    #[cfg(feature = "tiers")]
+    if args.archive {
+        return commit_and_archive(args, output);
+    }
     let store = store::open_to_write(&args.store)?;
     output.print(&commit(&store, args.version.as_deref(), &args.note, args.next)?)
+}
+
+#[cfg(feature = "tiers")]
+fn commit_and_archive(args: &Args, output: Output) -> Result<()> {
+    use super::archive;
+
+    let (tiered, _) = kvdag::tiers::open(&archive::config(&args.store)?)?;
+    let boxed: Box<dyn engine_api::Store> = Box::new(tiered.clone());
+    let store: AnyStore = engine_api::version::Versioned::open(boxed)?;
+    let committed = commit(&store, args.version.as_deref(), &args.note, args.next)?;
+    let version = store.find(&committed.committed)?.id;
+    let archived = archive::archive(&engine_api::version::Versioned::open(tiered)?, version, output)?;
+    output.print(&CommittedAndArchived { committed, archived })
+}
+
+#[cfg(feature = "tiers")]
+#[derive(Debug, Serialize)]
+struct CommittedAndArchived {
+    #[serde(flatten)]
+    committed: Committed,
+    #[serde(flatten)]
+    archived: super::archive::Archived,
+}
+
+#[cfg(feature = "tiers")]
+impl fmt::Display for CommittedAndArchived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.committed, self.archived)
+    }
 }
 
 pub(crate) fn commit(store: &AnyStore, spec: Option<&str>, note: &str, next: bool) -> Result<Committed> {

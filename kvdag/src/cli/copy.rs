@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let config = registry.config(&args.to)?.with_default_mode(OpenMode::Create);
     let target = registry.open_config(&config)?.store;
     let entries = source.view()?.count(&KeyRange::ALL)?;
-    let careful = Careful::begin();
+    let careful = Careful::resumable();
     let copied = {
         let bar = output.progress(entries, "copying");
         let copied = copy_store(&*source, &*target, &mut |done: &Copied| {

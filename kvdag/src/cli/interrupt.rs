@@ -33,22 +33,28 @@ pub(crate) fn requested() -> bool {
 
 /// Work that looks at Ctrl-C by [`check`](Self::check), and cleans up after itself.
 #[derive(Debug)]
-pub(crate) struct Careful(());
+pub(crate) struct Careful(&'static str);
 
 impl Careful {
+    /// Work that undoes what it has begun.
     pub(crate) fn begin() -> Self {
+        Self::saying("interrupted; nothing was left half done")
+    }
+
+    /// Work that leaves what it has done, to go on from there.
+    pub(crate) fn resumable() -> Self {
+        Self::saying("interrupted; the same command goes on from here")
+    }
+
+    fn saying(message: &'static str) -> Self {
         LISTENERS.fetch_add(1, Ordering::SeqCst);
-        Self(())
+        Self(message)
     }
 
     /// # Errors
     /// `Unavailable` once Ctrl-C was pressed.
-    #[allow(
-        clippy::unused_self,
-        reason = "only work that has begun may ask, so that the handler knows of it"
-    )]
     pub(crate) fn check(&self) -> Result<()> {
-        if requested() { Err(Error::new(ErrorKind::Unavailable, "interrupted")) } else { Ok(()) }
+        if requested() { Err(Error::new(ErrorKind::Unavailable, self.0)) } else { Ok(()) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line: one module per command, each with its arguments, its work, and its answer.
 
+#[cfg(feature = "tiers")]
+mod archive;
 mod branch;
 mod check;
 mod commit;
@@ -84,6 +86,9 @@ enum Command {
     Log(log::Args),
     /// Commit a version, which closes it for writing for ever.
     Commit(commit::Args),
+    /// Move what a committed version holds to the store of its immutable tier.
+    #[cfg(feature = "tiers")]
+    Archive(archive::Args),
     /// Start a new version on the branch of a committed one.
     New(new::Args),
     /// List branches, or start one from a committed version.
@@ -120,8 +125,8 @@ pub(crate) fn main() -> ExitCode {
     let outcome = defects::contain(|| run(cli.command, output));
     match outcome {
         Ok(code) => code,
-        Err(_) if interrupt::requested() => {
-            eprintln!("interrupted; nothing was left half done");
+        Err(error) if interrupt::requested() => {
+            eprintln!("{}", error.message());
             ExitCode::from(interrupt::EXIT_CODE)
         }
         Err(error) => {
@@ -145,6 +150,8 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Scan(args) => scan::run(&args, output),
         Command::Log(args) => log::run(&args, output),
         Command::Commit(args) => commit::run(&args, output),
+        #[cfg(feature = "tiers")]
+        Command::Archive(args) => archive::run(&args, output),
         Command::New(args) => new::run(&args, output),
         Command::Branch(args) => branch::run(&args, output),
         Command::Diff(args) => diff::run(&args, output),

@@ -27,7 +27,7 @@ impl fmt::Display for Outcome {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
-    let registry = kvdag::registry()?;
+    let registry = kvdag::stores()?;
     let config = registry.config(&args.store)?.with_default_mode(OpenMode::Existing);
     let repaired = registry.repair_config(&config)?;
     output.print(&Outcome { store: args.store.clone(), mended: repaired == Repaired::Mended })

@@ -64,7 +64,7 @@ impl Inner {
         moved: &mut Archived,
         progress: &mut dyn FnMut(Archived) -> Flow,
     ) -> Result<Flow> {
-        let route = self.routes.read().unwrap_or_else(PoisonError::into_inner).of(instance)?;
+        let route = self.routes.read().unwrap_or_else(PoisonError::into_inner).of(instance);
         let Some(archive) = route.immutable.filter(|archive| *archive != route.mutable) else {
             return Ok(ControlFlow::Continue(()));
         };

@@ -55,9 +55,10 @@ pub(super) struct Inner {
 pub type Guard = Box<dyn Any + Send + Sync>;
 
 /// Where data is.
-#[derive(Default)]
 pub(super) struct Routes {
     stores: HashMap<InstanceId, Route>,
+    /// Of what belongs to no instance that was made here.
+    others: Route,
     pub(super) archived: BTreeSet<(InstanceId, VersionId)>,
 }
 
@@ -89,11 +90,8 @@ enum Owner {
 }
 
 impl Routes {
-    pub(super) fn of(&self, instance: InstanceId) -> Result<Route> {
-        self.stores.get(&instance).copied().ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "no store is assigned to the data instance")
-                .with("instance", instance)
-        })
+    pub(super) fn of(&self, instance: InstanceId) -> Route {
+        self.stores.get(&instance).copied().unwrap_or(self.others)
     }
 
     /// Whether anything of an instance was archived.
@@ -126,12 +124,14 @@ impl Tiered {
         assignment.check(&names)?;
         let place = |name: &str| names.iter().position(|other| *other == name);
         let metadata = place(assignment.metadata()).unwrap_or(0);
+        let others = Route { mutable: place(&assignment.mutable).unwrap_or(0), immutable: None };
+        let routes = Routes { stores: HashMap::new(), others, archived: BTreeSet::new() };
         let capabilities = common(&members);
         let inner = Inner {
             metadata,
             capabilities,
             assignment,
-            routes: RwLock::default(),
+            routes: RwLock::new(routes),
             changing: Mutex::default(),
             _guard: guard,
             members,
@@ -222,9 +222,9 @@ impl Inner {
             let (instance, version) = record::pair(tkey)?;
             Ok((InstanceId(instance), VersionId(version)))
         })?;
-        let routes =
-            Routes { stores: stores.into_iter().collect(), archived: archived.into_iter().collect() };
-        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        routes.stores = stores.into_iter().collect();
+        routes.archived = archived.into_iter().collect();
         Ok(())
     }
 
@@ -241,29 +241,27 @@ impl Inner {
         })
     }
 
-    fn owner(key: &[u8]) -> Result<Owner> {
+    fn owner(key: &[u8]) -> Owner {
         match key {
-            [METADATA, tkey @ ..] => Ok(Owner::Metadata(tkey.first().copied().map(TKeyClass))),
-            [DATA, a, b, c, d, ..] => Ok(Owner::Data(InstanceId::from_be_bytes([*a, *b, *c, *d]))),
-            _ => {
-                Err(Error::new(ErrorKind::InvalidArgument, "a key belongs to no key space")
-                    .with_key("key", key))
-            }
+            [DATA, a, b, c, d, ..] => Owner::Data(InstanceId::from_be_bytes([*a, *b, *c, *d])),
+            [METADATA, class, ..] => Owner::Metadata(Some(TKeyClass(*class))),
+            // What is of no key space is where whoever looks for such things looks first.
+            _ => Owner::Metadata(None),
         }
     }
 
     /// Whose all keys of an operation are.
     fn owner_of_op(op: &Op) -> Result<Owner> {
         match op {
-            Op::Put { key, .. } | Op::Delete { key } => Self::owner(key),
+            Op::Put { key, .. } | Op::Delete { key } => Ok(Self::owner(key)),
             Op::DeleteRange { start: Bound::Included(start) | Bound::Excluded(start), end } => {
-                let owner = Self::owner(start)?;
+                let owner = Self::owner(start);
                 let within = match (&owner, end) {
                     (Owner::Data(instance), Bound::Included(end) | Bound::Excluded(end)) => {
                         let next = crate::key::DataContext::unversioned(*instance).key_range();
                         let whole = next.end() == Bound::Excluded(end)
                             && matches!(op, Op::DeleteRange { end: Bound::Excluded(_), .. });
-                        whole || matches!(Self::owner(end), Ok(Owner::Data(other)) if other == *instance)
+                        whole || matches!(Self::owner(end), Owner::Data(other) if other == *instance)
                     }
                     _ => false,
                 };
@@ -277,23 +275,23 @@ impl Inner {
     fn home(&self, batch: &WriteBatch) -> Result<usize> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let store = |owner: &Owner| match owner {
-            Owner::Metadata(_) => Ok(self.metadata),
-            Owner::Data(instance) => routes.of(*instance).map(|route| route.mutable),
+            Owner::Metadata(_) => self.metadata,
+            Owner::Data(instance) => routes.of(*instance).mutable,
         };
         let mut home = None;
         let mut of_metadata = None;
         for op in batch.ops() {
             let owner = Self::owner_of_op(op)?;
             let metadata = matches!(owner, Owner::Metadata(_));
-            let of_op = store(&owner)?;
+            let of_op = store(&owner);
             // Also where one store has both: what holds of the batch mustn't depend on the rules.
             if *home.get_or_insert(of_op) != of_op || *of_metadata.get_or_insert(metadata) != metadata {
                 return Err(spans());
             }
         }
         for requirement in batch.requirements() {
-            let owner = Self::owner(&requirement.key)?;
-            let of_requirement = store(&owner)?;
+            let owner = Self::owner(&requirement.key);
+            let of_requirement = store(&owner);
             let home = *home.get_or_insert(of_requirement);
             let mirrored = matches!(&owner, Owner::Metadata(Some(record::INSTANCE | record::COMMITTED)));
             if home != of_requirement && !mirrored {
@@ -313,11 +311,11 @@ impl Inner {
                     mirrors.entry(at).or_default().push(op.clone());
                 }
             };
-            match Self::owner(key)? {
+            match Self::owner(key) {
                 Owner::Metadata(Some(record::COMMITTED)) => (0..self.members.len()).for_each(&mut mirror),
                 Owner::Metadata(Some(record::INSTANCE)) => {
                     mirror(
-                        routes.of(InstanceId(record::number(&MetadataContext.tkey_from_key(key)?)?))?.mutable,
+                        routes.of(InstanceId(record::number(&MetadataContext.tkey_from_key(key)?)?)).mutable,
                     );
                 }
                 _ => {}
@@ -332,7 +330,7 @@ impl Inner {
         let mut placed = Vec::new();
         for op in batch.ops() {
             let Op::Put { key, value } = op else { continue };
-            if !matches!(Self::owner(key)?, Owner::Metadata(Some(record::INSTANCE))) {
+            if !matches!(Self::owner(key), Owner::Metadata(Some(record::INSTANCE))) {
                 continue;
             }
             let instance: Instance = record::decode(value)?;
@@ -425,7 +423,7 @@ impl Inner {
             let wanted = copies(&*truth, &|key| {
                 let tkey = MetadataContext.tkey_from_key(key)?;
                 Ok(tkey.class()? == record::COMMITTED
-                    || routes.of(InstanceId(record::number(&tkey)?)).is_ok_and(|route| route.mutable == at))
+                    || routes.of(InstanceId(record::number(&tkey)?)).mutable == at)
             })?;
             let found = copies(&*member.store.view()?, &|_| Ok(true))?;
             let mut batch = WriteBatch::new();
@@ -456,7 +454,7 @@ impl Inner {
                 Op::Delete { key } => routes.archived.contains(&(instance, DataKey::parse(key)?.version)),
                 Op::DeleteRange { .. } => routes.has_archived(instance),
             };
-            if let Some(archive) = routes.of(instance)?.immutable.filter(|_| gone) {
+            if let Some(archive) = routes.of(instance).immutable.filter(|_| gone) {
                 archives.entry(archive).or_default().push(op.clone());
             }
         }
@@ -480,7 +478,12 @@ impl Store for Tiered {
         if batch.ops().first().is_some_and(is_metadata) {
             return self.0.commit_metadata(batch, durability);
         }
-        self.0.members[home].store.commit(batch, durability)?;
+        let outcome = self.0.members[home].store.commit(batch, durability);
+        if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
+            // The mirror comes first: whoever looks for the reason in the metadata is to find it there.
+            drop(self.0.changing.lock());
+        }
+        outcome?;
         // Deletes can be made twice: what a crash leaves here is deleted when that is done again.
         let archives = self.0.deletes_of_archived(batch)?;
         archives

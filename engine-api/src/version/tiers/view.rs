@@ -57,8 +57,7 @@ impl TieredView {
     /// The views that have an instance's data.
     fn of_instance(&self, instance: InstanceId) -> Result<(&dyn View, Option<&dyn View>)> {
         let routes = || self.stores.routes.read().unwrap_or_else(PoisonError::into_inner);
-        // An instance that no store was chosen for has no data in any.
-        let Ok(route) = routes().of(instance) else { return Ok((self.own(self.stores.metadata)?, None)) };
+        let route = routes().of(instance);
         let own = self.own(route.mutable)?;
         // Asked after the view is there: what isn't archived by now is in it whole.
         let archive = route.immutable.filter(|_| routes().has_archived(instance));

@@ -1,0 +1,149 @@
+//! Several stores as one, by the command: a file names them, and everything else is as with one.
+#![cfg(all(
+    feature = "cli",
+    feature = "tiers",
+    feature = "redb",
+    feature = "lmdb",
+    feature = "sqlite",
+    feature = "sled"
+))]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{fail, run, succeed};
+use conformance::{Options, Target};
+use tempfile::tempdir;
+
+const FILE: &str = r#"
+[stores]
+fast = "lmdb:fast.lmdb"
+bulk = "redb:bulk.redb"
+cold = "sqlite:cold.sqlite"
+
+[tiers]
+metadata = "fast"
+mutable = "bulk"
+immutable = "cold"
+
+[[rule]]
+datatype = "keyvalue"
+mutable = "fast"
+"#;
+
+fn write(folder: &Path, text: &str) {
+    fs::write(folder.join("brain.toml"), text).unwrap();
+}
+
+/// How many entries of data one of the stores holds.
+fn count(folder: &Path, url: &str) -> usize {
+    let scheme = url.split(':').next().unwrap();
+    let path = folder.join(&url[scheme.len() + 1..]);
+    let store = kvdag::registry().unwrap().open(&format!("{scheme}:{}", path.display())).unwrap().store;
+    let data = kvdag::KeyRange::prefix(&[1]);
+    usize::try_from(kvdag::ViewExt::count(&*store.view().unwrap(), &data).unwrap()).unwrap()
+}
+
+#[test]
+fn data_goes_where_the_file_says_and_stays_readable_when_it_moves() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    write(at, FILE);
+    succeed(at, &["init", "tiers:brain.toml"]);
+    fail(at, &["init", "tiers:brain.toml"], 4, "there is a store already");
+    succeed(at, &["put", "tiers:brain.toml", "soma", "at 120, 80, 33"]);
+    fs::write(at.join("two.raw"), [1, 2]).unwrap();
+    succeed(
+        at,
+        &["import", "tiers:brain.toml", "two.raw", "--shape", "1,1,2", "--dtype", "u8", "--name", "pair"],
+    );
+    let counts = || ["lmdb:fast.lmdb", "redb:bulk.redb", "sqlite:cold.sqlite"].map(|url| count(at, url));
+    let [keys, chunks, none] = counts();
+    assert!(keys == 1 && chunks > 0 && none == 0, "{keys} {chunks} {none}");
+
+    fail(at, &["archive", "tiers:brain.toml"], 2, "must be committed");
+    let commit =
+        succeed(at, &["commit", "tiers:brain.toml", "--archive", "--next", "--format", "json"]).json();
+    assert_eq!(commit["entries"], keys + chunks);
+    assert_eq!(counts(), [0, 0, keys + chunks]);
+    assert_eq!(succeed(at, &["get", "tiers:brain.toml", "soma"]).out, "at 120, 80, 33");
+    succeed(at, &["export", "tiers:brain.toml", "pair", "out.raw"]);
+    assert_eq!(fs::read(at.join("out.raw")).unwrap(), [1, 2]);
+    succeed(at, &["put", "tiers:brain.toml", "soma", "elsewhere"]);
+    assert_eq!(succeed(at, &["get", "tiers:brain.toml", "soma"]).out, "elsewhere");
+    assert_eq!(succeed(at, &["get", "tiers:brain.toml", "soma", "--at", "main~"]).out, "at 120, 80, 33");
+    succeed(at, &["check", "tiers:brain.toml"]);
+
+    // Each alone, or in another's place, is no store.
+    fail(at, &["archive", "redb:bulk.redb"], 2, "nowhere to archive to");
+    write(at, &FILE.replace("bulk.redb", "new.redb"));
+    fail(at, &["get", "tiers:brain.toml", "soma"], 3, "no store at this path");
+    write(at, &FILE.replace("cold = \"sqlite:cold.sqlite\"", "cold = \"lmdb:fast.lmdb\""));
+    fail(at, &["get", "tiers:brain.toml", "soma"], 2, "two names stand for one store");
+    write(at, &FILE.replace("fast = \"lmdb:fast.lmdb\"", "fast = \"lmdb:other.lmdb\""));
+    fail(at, &["get", "tiers:brain.toml", "soma"], 3, "no store at this path");
+}
+
+#[test]
+fn a_file_that_says_something_else_is_refused_with_its_line() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    fail(at, &["info", "tiers:brain.toml"], 3, "the file that names the stores");
+    for (text, words) in [
+        ("", "missing field"),
+        ("stores = 1", "line: 1"),
+        ("[stores]\na = \"redb:a.redb\"\n[tiers]\nmutable = \"b\"", "no store has this name"),
+        ("[stores]\na = \"nosuch:a\"\n[tiers]\nmutable = \"a\"", "schemes"),
+        (
+            "[stores]\na = \"redb:a.redb\"\n[tiers]\nmutable = \"a\"\nimutable = \"a\"",
+            "unknown field `imutable`",
+        ),
+        (
+            "[stores]\na = \"redb:a.redb\"\n[tiers]\nmutable = \"a\"\n[[rule]]\nmutable = \"a\"",
+            "a rule has one of",
+        ),
+        (
+            "[stores]\na = \"sled:a.sled\"\nb = \"redb:b.redb\"\n[tiers]\nmutable = \"a\"\nimmutable = \"b\"",
+            "snapshots",
+        ),
+    ] {
+        write(at, text);
+        let run = run(at, &["init", "tiers:brain.toml"]);
+        assert!(run.code != 0 && run.err.contains(words), "{text:?}: {}", run.err);
+    }
+    let left: Vec<_> = fs::read_dir(at).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.len() <= 3, "{left:?}");
+}
+
+#[test]
+fn one_process_has_the_stores_open() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    write(at, FILE);
+    succeed(at, &["init", "tiers:brain.toml"]);
+    let url = format!("tiers:{}", at.join("brain.toml").display());
+    let held = kvdag::open_versioned(&url).unwrap();
+    fail(at, &["put", "tiers:brain.toml", "k", "v"], 6, "open elsewhere");
+    drop(held);
+    succeed(at, &["put", "tiers:brain.toml", "k", "v"]);
+}
+
+/// Everything that the kit says of versions holds of several stores too.
+#[test]
+fn versions_over_several_stores_conform() {
+    let target = Target::new(&kvdag::tiers::TIERS, |folder| {
+        let path = folder.join("stores.toml");
+        if !path.exists() {
+            let text = FILE.replace("lmdb:fast.lmdb", "memory:").replace("redb:bulk.redb", "memory:");
+            let text = text.replace("sqlite:cold.sqlite", "memory:").replace("keyvalue", "other");
+            fs::write(&path, text).unwrap();
+        }
+        format!("tiers:{}", path.display())
+    });
+    let report = conformance::run_with(&target, &Options::new().only("versioned."), |_| {});
+    assert!(report.is_success(), "{}", report.to_text());
+    assert!(report.passed > 30, "{}", report.to_text());
+}
