@@ -59,7 +59,11 @@ impl VersionDag {
         }
     }
 
-    fn find_repo(&self, name: &str) -> Result<&Repo> {
+    /// The repo with this alias, or the one whose UUID begins with these digits (four at least).
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidArgument` where the digits fit several.
+    pub fn find_repo(&self, name: &str) -> Result<&Repo> {
         if let Some(repo) = self.repos().find(|repo| repo.alias == name) {
             return Ok(repo);
         }

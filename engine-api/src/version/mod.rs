@@ -11,8 +11,10 @@
 //! stated on sets rather than as a walk. See [`MergePolicy`] for the variants.)
 
 mod ancestry;
+pub mod bundle;
 mod chain;
 mod change;
+mod compare;
 mod copy;
 mod dag;
 mod diff;
@@ -20,6 +22,7 @@ mod history;
 mod instances;
 mod kv;
 mod lookup;
+mod migrate;
 mod place;
 mod read;
 mod record;
@@ -33,12 +36,14 @@ mod work;
 mod write;
 
 pub use ancestry::Ancestry;
+pub use compare::compare_repos;
 pub use copy::{Copied, compare_stores, copy_store};
 pub use dag::{Instance, Repo, Tag, Version, VersionDag};
 pub use diff::Difference;
 pub use instances::NewInstance;
 pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
+pub use migrate::{Migrated, Migration};
 pub use resolver::{KeyResolver, MergePolicy, Offer, Resolved};
 pub use stream::{Stream, process_range, stream};
 pub use versioned::Versioned;
-pub use work::Work;
+pub use work::{Reserved, Work};

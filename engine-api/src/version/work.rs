@@ -3,13 +3,16 @@
 //! The batch that begins it also changes the DAG, so that from then on nobody reads what the work takes away, and
 //! leaves a record. Each batch after that changes no answer, and may be made twice. The last one removes the record.
 
+use std::ops::Bound;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
 use super::record;
 use super::versioned::{Versioned, each};
 use crate::ext::{KeyRange, StoreExt};
-use crate::key::{Context, DataContext, InstanceId};
+use crate::key::{Context, DataContext, InstanceId, Suffix, VersionId};
 use crate::spi::{Error, ErrorKind, Fetch, Result, Step, Store, Value, WriteBatch, visitor};
 
 /// The most keys that one batch removes.
@@ -25,6 +28,31 @@ pub enum Work {
         /// The instance's number, which none will have again.
         instance: InstanceId,
     },
+    /// A bundle is applied: its entries are written under numbers that no version has yet.
+    /// [`resume`](Versioned::resume) leaves it alone, for only who reads the bundle can go on with it.
+    Apply(Reserved),
+    /// What a bundle's application has written is removed.
+    UndoApply(Reserved),
+}
+
+/// The numbers under which a bundle's entries are written before its versions are there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// The first version's number.
+    pub first: VersionId,
+    /// How many versions there are.
+    pub count: u32,
+    /// Instances that are to be, with all that is stored under their numbers.
+    pub made: Vec<InstanceId>,
+    /// Instances that were there before.
+    pub found: Vec<InstanceId>,
+}
+
+impl Reserved {
+    /// Whether a version's number is one of these.
+    pub fn has(&self, version: VersionId) -> bool {
+        version.0.checked_sub(self.first.0).is_some_and(|place| place < self.count)
+    }
 }
 
 /// Work with the number of its record.
@@ -32,6 +60,25 @@ pub enum Work {
 pub(super) struct Task {
     number: u32,
     pub(super) work: Work,
+    /// The record as it is stored.
+    record: Bytes,
+}
+
+impl Task {
+    fn key(&self) -> Vec<u8> {
+        record::numbered(record::WORK, self.number)
+    }
+
+    /// Makes a batch fail once the work's record is gone, or is another's.
+    pub(super) fn guard(&self, batch: &mut WriteBatch) {
+        batch.require_equals(self.key(), self.record.clone());
+    }
+
+    /// Removes the record with the batch that ends the work.
+    pub(super) fn end(&self, batch: &mut WriteBatch) {
+        self.guard(batch);
+        batch.delete(self.key());
+    }
 }
 
 impl Change {
@@ -39,8 +86,9 @@ impl Change {
     pub(super) fn begin(&mut self, work: Work) -> Result<Task> {
         let number = u32::try_from(self.counters.changes)
             .map_err(|_| Error::new(ErrorKind::Full, "the store has handed out all of its numbers"))?;
-        self.batch.put(record::numbered(record::WORK, number), record::encode(&work)?);
-        Ok(Task { number, work })
+        let record = record::encode(&work)?;
+        self.batch.put(record::numbered(record::WORK, number), record.clone());
+        Ok(Task { number, work, record })
     }
 }
 
@@ -53,15 +101,55 @@ impl<S: Store> Versioned<S> {
     /// Goes on with work that was cut short, and answers how many pieces of it there were. Work that is
     /// under way elsewhere is only done twice.
     pub fn resume(&self) -> Result<usize> {
-        let tasks = self.tasks()?;
+        let mut tasks = self.tasks()?;
+        tasks.retain(|task| !matches!(task.work, Work::Apply(_)));
         tasks.iter().try_for_each(|task| self.work(task))?;
         Ok(tasks.len())
     }
 
     fn tasks(&self) -> Result<Vec<Task>> {
         each(&*self.store.view()?, record::WORK, |tkey, value| {
-            Ok(Task { number: record::number(tkey)?, work: record::decode(value)? })
+            Ok(Task {
+                number: record::number(tkey)?,
+                work: record::decode(value)?,
+                record: Bytes::copy_from_slice(value),
+            })
         })
+    }
+
+    /// Takes back what applications of bundles have written that were cut short, and answers how many there
+    /// were. One that is under way, in this process or another, is cut short by this, and answers `Conflict`.
+    pub fn abandon(&self) -> Result<usize> {
+        let mut abandoned = 0;
+        for task in self.tasks()? {
+            if matches!(task.work, Work::Apply(_)) && self.undo(&task)? {
+                abandoned += 1;
+            }
+        }
+        Ok(abandoned)
+    }
+
+    /// Takes back what an application has written, unless it is done or was taken back already.
+    ///
+    /// The record is replaced first. From then on none of the application's batches is taken, so nothing is
+    /// written behind the back of who removes it.
+    pub(super) fn undo(&self, task: &Task) -> Result<bool> {
+        let Work::Apply(reserved) = &task.work else { return Ok(false) };
+        let work = Work::UndoApply(reserved.clone());
+        let record = record::encode(&work)?;
+        let mut batch = WriteBatch::new();
+        task.guard(&mut batch);
+        batch.put(task.key(), record.clone());
+        match self.store.write(&batch) {
+            Ok(()) => self.work(&Task { number: task.number, work, record }).map(|()| true),
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the work's record is as it was.
+    pub(super) fn is_under_way(&self, task: &Task) -> Result<bool> {
+        Ok(self.store.get(task.key())?.as_ref() == Some(&task.record))
     }
 
     /// Does the work, from wherever it stands.
@@ -69,6 +157,15 @@ impl<S: Store> Versioned<S> {
         match &task.work {
             Work::DeleteInstance { instance } => {
                 self.sweep(&DataContext::unversioned(*instance).key_range())?;
+            }
+            Work::Apply(_) => return Ok(()),
+            Work::UndoApply(reserved) => {
+                for instance in &reserved.made {
+                    self.sweep(&DataContext::unversioned(*instance).key_range())?;
+                }
+                for instance in &reserved.found {
+                    self.sweep_versions(*instance, reserved)?;
+                }
             }
         }
         let mut batch = WriteBatch::new();
@@ -89,6 +186,38 @@ impl<S: Store> Versioned<S> {
                     return Ok(Step::Stop);
                 }
                 batch.delete(key);
+                Ok(Step::Next)
+            });
+            self.store.view()?.scan(scan, &mut collect)?;
+            if !batch.ops().is_empty() {
+                self.store.write(&batch)?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes an instance's entries under reserved numbers, in batches.
+    fn sweep_versions(&self, instance: InstanceId, reserved: &Reserved) -> Result<()> {
+        let whole = DataContext::unversioned(instance).key_range();
+        let mut after = whole.start().map(<[u8]>::to_vec);
+        loop {
+            let range = KeyRange::between(after.clone(), whole.end().map(<[u8]>::to_vec));
+            let mut batch = WriteBatch::new();
+            let mut more = false;
+            let mut scan = range.scan();
+            scan.fetch = Fetch::Keys;
+            let mut collect = visitor(|key: &[u8], _: Value<'_>| {
+                let (_, suffix) = Suffix::split(key)?;
+                if reserved.has(suffix.version) {
+                    batch.delete(key);
+                    more = batch.ops().len() == KEYS_AT_ONCE;
+                    if more {
+                        after = Bound::Excluded(key.to_vec());
+                        return Ok(Step::Stop);
+                    }
+                }
                 Ok(Step::Next)
             });
             self.store.view()?.scan(scan, &mut collect)?;
