@@ -3,8 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use engine_api::key::{FullKey, Mark};
-use engine_api::version::VersionDag;
+use engine_api::key::{FullKey, InstanceId, Mark, VersionId};
+use engine_api::version::{Reserved, VersionDag, Work};
 use engine_api::{ErrorKind, KeyRange, OpenMode, Result, Scan, Step, Store, Value, ViewExt, visitor};
 use serde::Serialize;
 use volume::Volume;
@@ -118,6 +118,8 @@ fn check_keys(store: &AnyStore, findings: &mut Findings, output: Output) -> Resu
     let view = store.store().view()?;
     let bar = output.progress(view.count(&KeyRange::ALL)?, "checking keys");
     let dag = store.dag()?;
+    let leftovers = Leftovers::of(store)?;
+    findings.problems.extend(leftovers.problem());
     let mut before = None;
     let mut each = visitor(|key: &[u8], value: Value<'_>| {
         findings.keys += 1;
@@ -137,6 +139,8 @@ fn check_keys(store: &AnyStore, findings: &mut Findings, output: Output) -> Resu
                     Some("a value and a tombstone at one version".to_owned())
                 } else if key.mark == Mark::Tombstone && !value.bytes()?.is_empty() {
                     Some("a tombstone with a value".to_owned())
+                } else if leftovers.has(key.instance, key.version) {
+                    None
                 } else {
                     unknown(&dag, key.instance, key.version)
                 }
@@ -152,11 +156,31 @@ fn check_keys(store: &AnyStore, findings: &mut Findings, output: Output) -> Resu
     Ok(())
 }
 
-fn unknown(
-    dag: &VersionDag,
-    instance: engine_api::key::InstanceId,
-    version: engine_api::key::VersionId,
-) -> Option<String> {
+/// What applications of bundles have left that were cut short.
+struct Leftovers(Vec<Reserved>);
+
+impl Leftovers {
+    fn of(store: &AnyStore) -> Result<Self> {
+        let reserved = |work| match work {
+            Work::Apply(reserved) | Work::UndoApply(reserved) => Some(reserved),
+            _ => None,
+        };
+        Ok(Self(store.unfinished()?.into_iter().filter_map(reserved).collect()))
+    }
+
+    fn problem(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| {
+            "a bundle's application was cut short; apply it again, or remove what it left with `bundle abandon`"
+                .to_owned()
+        })
+    }
+
+    fn has(&self, instance: InstanceId, version: VersionId) -> bool {
+        self.0.iter().any(|reserved| reserved.has(version) || reserved.made.contains(&instance))
+    }
+}
+
+fn unknown(dag: &VersionDag, instance: InstanceId, version: VersionId) -> Option<String> {
     let instance = match dag.instance(instance) {
         Ok(instance) => instance,
         Err(error) => return Some(error.report()),

@@ -3,7 +3,9 @@
 #[cfg(feature = "tiers")]
 mod archive;
 mod branch;
+mod bundle;
 mod check;
+mod clone;
 mod commit;
 mod conformance;
 mod copy;
@@ -19,6 +21,7 @@ mod init;
 mod interrupt;
 mod keys;
 mod log;
+mod migrate;
 mod new;
 mod output;
 mod repair;
@@ -97,6 +100,14 @@ enum Command {
     Diff(diff::Args),
     /// Copy a store to another engine or place, whole, with its history.
     Copy(copy::Args),
+    /// Carry versions from store to store in a file.
+    Bundle(bundle::Args),
+    /// Bring a repo, with its committed versions, to another store.
+    Clone(clone::Args),
+    /// Copy a collection or volume along a path of versions to another store.
+    Migrate(migrate::MigrateArgs),
+    /// Copy what a version shows to another store, without its history.
+    Flatten(migrate::FlattenArgs),
     /// Read everything and compare checksums and structure.
     Check(check::Args),
     /// Mend a store that was left damaged, as far as its engine can.
@@ -156,6 +167,10 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Branch(args) => branch::run(&args, output),
         Command::Diff(args) => diff::run(&args, output),
         Command::Copy(args) => copy::run(&args, output),
+        Command::Bundle(args) => bundle::run(&args, output),
+        Command::Clone(args) => clone::run(&args, output),
+        Command::Migrate(args) => migrate::migrate(&args, output),
+        Command::Flatten(args) => migrate::flatten(&args, output),
         Command::Check(args) => return check::run(&args, output),
         Command::Repair(args) => repair::run(&args, output),
         Command::Engines(args) => engines::run(&args, output),
@@ -173,19 +188,20 @@ fn manual() -> Result<()> {
     let mut text = String::from("# The `kvdag` command\n\nGenerated from the command's own help.\n");
     let mut root = Cli::command().term_width(110);
     root.build();
-    let mut page = |command: &mut clap::Command| {
-        let name = command.get_bin_name().unwrap_or("kvdag").to_owned();
-        let help = command.render_long_help().to_string();
-        let lines: Vec<_> = help.lines().map(str::trim_end).collect();
-        text.extend(["\n## `", &name, "`\n\n```text\n", lines.join("\n").trim_end(), "\n```\n"]);
-    };
-    page(&mut root);
-    for command in
-        root.get_subcommands_mut().filter(|command| !command.is_hide_set() && command.get_name() != "help")
-    {
-        page(command);
-    }
+    pages(&mut root, &mut text);
     output::raw(text.as_bytes())
+}
+
+/// A command's help, and that of the commands within it.
+fn pages(command: &mut clap::Command, text: &mut String) {
+    let name = command.get_bin_name().unwrap_or("kvdag").to_owned();
+    let help = command.render_long_help().to_string();
+    let lines: Vec<_> = help.lines().map(str::trim_end).collect();
+    text.extend(["\n## `", &name, "`\n\n```text\n", lines.join("\n").trim_end(), "\n```\n"]);
+    let shown = |command: &&mut clap::Command| !command.is_hide_set() && command.get_name() != "help";
+    for command in command.get_subcommands_mut().filter(shown) {
+        pages(command, text);
+    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,28 @@ pub(crate) fn create(url: &str) -> Result<AnyStore> {
     Versioned::create(store)
 }
 
+/// Does work on a store, which is made, where that is asked for, when it isn't there. One that was made for work
+/// that fails, and has no repo, is removed.
+pub(crate) fn with_target<T>(
+    url: &str,
+    create: bool,
+    work: impl FnOnce(&AnyStore) -> Result<T>,
+) -> Result<T> {
+    let registry = kvdag::registry()?;
+    let mode = if create { OpenMode::Create } else { OpenMode::Existing };
+    let config = registry.config(url)?.with_default_mode(mode);
+    let Opened { store, created } = registry.open_config(&config)?;
+    let store = if created { Versioned::create(store)? } else { Versioned::open(store)? };
+    let outcome = work(&store);
+    let empty = outcome.is_err() && created && store.dag().is_ok_and(|dag| dag.repos().next().is_none());
+    drop(store);
+    if empty {
+        // That it failed is what is told; an empty store does no harm.
+        registry.destroy(url).ok();
+    }
+    outcome
+}
+
 /// The version that a command line names: the newest on `main` when it names none.
 pub(crate) fn version(store: &AnyStore, spec: Option<&str>) -> Result<Version> {
     match spec {
