@@ -7,9 +7,9 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
-use common::{ENGINES, command, fail, succeed};
+use common::{ENGINES, command, fail, run, succeed};
 use kvdag::key::{DataContext, TKey, VersionId};
 use kvdag::version::bundle::{ApplyOptions, Selection, clone_repo};
 use kvdag::version::{Migration, NewInstance, OrderedKeyValue, Versioned, compare_repos};
@@ -186,6 +186,75 @@ fn clone_migrate_and_flatten_go_to_every_engine() {
     fail(at, &wrong, 2, "one path");
     fail(at, &["flatten", "--from", store, "--to", "n.redb", "--at", "open"], 2, "only committed ones");
     assert!(!at.join("n.redb").exists(), "a store that was made for it is gone");
+}
+
+/// Begins to apply a bundle to `t.redb`, and answers its process, and what the process is still to be given.
+fn under_way(at: &Path) -> (Child, Vec<u8>) {
+    {
+        let source = kvdag::open_versioned(&at.join("s.redb").display().to_string()).unwrap();
+        let repo = source.create_repo("atlas", None).unwrap();
+        let instance = source.create_instance(repo.id, &NewInstance::new("kv", "keyvalue")).unwrap();
+        let entries: Vec<_> =
+            (0..48_u8).map(|key| (TKey::from(&[key]), Bytes::from(vec![key; 1 << 20]))).collect();
+        source.put_range(&DataContext::versioned(instance.id, repo.root), &entries).unwrap();
+        source.commit_version(repo.root, "").unwrap();
+    }
+    succeed(at, &["bundle", "create", "s.redb", "full.kvb"]);
+    succeed(at, &["init", "t.redb", "--repo", "other"]);
+    let bundle = fs::read(at.join("full.kvb")).unwrap();
+    let (first, rest) = bundle.split_at(8 << 20);
+    let mut child = command(at, &["bundle", "apply", "t.redb", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A pipe holds far less than this, so when all of it is written the application is well under way.
+    child.stdin.as_mut().unwrap().write_all(first).unwrap();
+    (child, rest.to_vec())
+}
+
+/// Nothing of the bundle is in `t.redb`, and it can be applied.
+fn as_before(at: &Path) {
+    let info = succeed(at, &["info", "t.redb", "--format", "json"]).json();
+    assert!(!info.to_string().contains("atlas"), "{info}");
+    let check = succeed(at, &["check", "t.redb", "--format", "json"]).json();
+    assert_eq!((check["problems"].clone(), check["values"].as_u64()), (serde_json::json!([]), Some(0)));
+    succeed(at, &["bundle", "apply", "t.redb", "full.kvb"]);
+    let check = succeed(at, &["check", "t.redb", "--format", "json"]).json();
+    assert_eq!(check["values"].as_u64(), Some(48));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_application_leaves_nothing() {
+    let folder = tempdir().unwrap();
+    let (mut child, rest) = under_way(folder.path());
+    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    // It is noticed behind the next of some forty sections, and then nobody reads on.
+    let unread = child.stdin.take().unwrap().write_all(&rest).unwrap_err();
+    assert_eq!(unread.kind(), std::io::ErrorKind::BrokenPipe);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    as_before(folder.path());
+}
+
+#[test]
+fn what_a_killed_application_has_left_is_told_and_removed() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let (mut child, _) = under_way(at);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let check = run(at, &["check", "t.redb"]);
+    assert_eq!(check.code, 5, "{}", check.out);
+    assert!(check.out.contains("problems: 1") && check.out.contains("`bundle abandon`"), "{}", check.out);
+    let info = succeed(at, &["info", "t.redb", "--format", "json"]).json();
+    assert!(!info.to_string().contains("atlas"), "{info}");
+    let abandoned = succeed(at, &["bundle", "abandon", "t.redb", "--format", "json"]).json();
+    assert_eq!(abandoned["abandoned"], 1);
+    as_before(at);
 }
 
 /// Numbers that look random and are the same in every run.
