@@ -666,7 +666,14 @@ fn a_version_that_was_cleaned_away_is_so_in_the_other_store_too() {
     let outcome = compare_repos(&source, &plain, &[root], &mut |_| Ok(()));
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Corrupt);
 
+    // Deletions of what is gone have gone with it, so nothing is brought to where it isn't gone.
+    let error = create_bundle(&source, &Selection::new().since([root]), &mut Vec::new(), &mut |_| Ok(()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+    let error = apply(&plain, &bytes).map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
+
     // Nothing is built on a version whose data is gone.
+    let store = small();
     let delta = bundle(&store, &Selection::new().since([root]));
     let target = fresh();
     apply(&target, &bundle(&store, &Selection::new().heads([root]))).unwrap();

@@ -32,6 +32,17 @@ impl NewInstance {
         }
     }
 
+    /// One like another, of another repo or store.
+    pub fn like(other: &Instance) -> Self {
+        Self {
+            name: other.name.clone(),
+            datatype: other.datatype.clone(),
+            versioned: other.versioned,
+            properties: other.properties.clone(),
+            tags: other.tags.clone(),
+        }
+    }
+
     /// The same without versions.
     #[must_use]
     pub fn unversioned(mut self) -> Self {

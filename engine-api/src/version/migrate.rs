@@ -226,8 +226,7 @@ impl<S: Store> Versioned<S> {
             .with("instance", &like.name)
             .with("datatype", &found.datatype));
         }
-        let new = NewInstance::new(&like.name, &like.datatype).properties(like.properties.clone());
-        self.create_instance(repo.id, &if like.versioned { new } else { new.unversioned() })
+        self.create_instance(repo.id, &NewInstance::like(like))
     }
 
     /// The version of the same UUID behind `before`: made, or found.
@@ -291,7 +290,7 @@ fn conflict(dag: &VersionDag, tkey: &TKey, at: &Version, versions: &[VersionId])
 
 /// A version's ancestors, itself among them.
 fn ancestors(dag: &VersionDag, version: &Version) -> Result<Vec<VersionId>> {
-    super::ancestry::Ancestry::new(dag, version.id).map(|ancestry| ancestry.ids().to_vec())
+    super::ancestry::Ancestry::new(dag, version.id).map(|ancestry| ancestry.ids().collect())
 }
 
 /// The listed versions, which must be committed, and each the next one's ancestor through first parents.

@@ -90,7 +90,7 @@ fn run(
     if let Some(alias) = alias {
         migration = migration.alias(alias);
     }
-    let careful = Careful::begin();
+    let careful = Careful::resumable();
     let bar = output.progress(0, "migrating");
     let (repo, done) = store::with_target(to, true, |target| {
         source.migrate(&migration, target, &mut |done: &Migrated| {

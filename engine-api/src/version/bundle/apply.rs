@@ -291,6 +291,7 @@ fn add_instance(
         datatype: carried.datatype.clone(),
         versioned: carried.versioned,
         properties: carried.properties.clone(),
+        tags: carried.tags.clone(),
         created: carried.created,
     };
     change.batch.put(record::numbered(record::INSTANCE, id.0), record::encode(&instance)?);

@@ -66,6 +66,9 @@ pub struct BundledInstance {
     pub versioned: bool,
     /// What its datatype keeps of it.
     pub properties: serde_json::Value,
+    /// What people file it under.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// When it was created, in milliseconds since 1970 UTC.
     pub created: u64,
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::change::{Change, take};
 use super::super::dag::VersionDag;
-use super::super::versioned::cleaned;
+use super::super::place::cleaned;
 use super::super::work::Reserved;
 use super::header::BundleHeader;
 use crate::key::{InstanceId, RepoId, VersionId};
@@ -81,6 +81,18 @@ impl Plan {
             header.versions.iter().map(|version| (version.uuid, version.branch.as_str())).collect();
         let new = || header.versions.iter().zip(&self.versions).filter(|(_, found)| found.is_none());
         let mut continued = HashSet::new();
+        // Where the bundle comes from, deletions of what was cleaned away went with it; here it would show again.
+        let mut told = header.versions.iter().filter(|version| version.cleaned.is_some());
+        let readable = |uuid| dag.version_of_uuid(uuid).is_some_and(|version| version.cleaned.is_none());
+        if let Some(version) = told.find(|version| readable(version.uuid))
+            && new().next().is_some()
+        {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                "the bundle is of a store that has cleaned away what can be read here; clean it away here first",
+            )
+            .with("version", version.uuid.simple()));
+        }
         for (version, _) in new() {
             if self.repo.is_some() && version.parents.is_empty() {
                 return Err(Error::new(ErrorKind::Incompatible, "the repo has another root here")

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
 use super::super::dag::{Repo, VersionDag};
+use super::super::place::cleaned;
 use super::super::versioned::{State, Versioned};
 use super::format::{BundleCounts, Entry, HEAD, Kind, SECTION_BYTES, SectionHead};
 use super::header::{BundleHeader, BundledInstance, BundledRepo, BundledTag, BundledVersion};
@@ -88,6 +89,13 @@ impl Selection {
             }
         }
         let without = ancestors(dag, self.since.clone(), &BTreeSet::new())?;
+        // Deletions of values that are gone here are gone too, and the values may be there where the rest goes.
+        for id in &without {
+            let base = dag.version(*id)?;
+            if base.cleaned.is_some() {
+                return Err(cleaned(base));
+            }
+        }
         Ok((repo, ancestors(dag, heads, &without)?))
     }
 }
@@ -111,7 +119,8 @@ fn ancestors(
 /// work.
 ///
 /// # Errors
-/// `InvalidArgument` for an open head, and for versions of several repos; `NotFound`; whatever `watch` answers.
+/// `InvalidArgument` for an open head, and for versions of several repos; `NotFound`, also when data of what is left
+/// out was cleaned away; whatever `watch` answers.
 pub fn create_bundle<S: Store>(
     store: &Versioned<S>,
     selection: &Selection,
@@ -133,6 +142,7 @@ pub fn create_bundle<S: Store>(
                 datatype: instance.datatype.clone(),
                 versioned: instance.versioned,
                 properties: instance.properties.clone(),
+                tags: instance.tags.clone(),
                 created: instance.created,
             })
             .collect(),
