@@ -110,12 +110,17 @@ pub trait OrderedKeyValue: Send + Sync {
     fn put_range(&self, ctx: &dyn Context, entries: &[(TKey, Bytes)]) -> Result<()>;
 
     /// Removes the keys of a range that are visible, all or none, and answers how many there were.
-    fn delete_range(&self, ctx: &dyn Context, range: &KeyRange) -> Result<u64>;
-
-    /// Removes, physically, what was written at the context's version, or the instance's data whole.
     ///
     /// # Errors
-    /// `InvalidArgument` for `ThisVersion` in an unversioned context, and in the metadata context.
+    /// `TooLarge` when there are more than the engine takes in one batch; then delete the range in parts.
+    fn delete_range(&self, ctx: &dyn Context, range: &KeyRange) -> Result<u64>;
+
+    /// Removes, physically, what was written at the context's version, or the instance's data whole; all or
+    /// nothing. A commit keeps a version's data from the first of the two, and not from the second.
+    ///
+    /// # Errors
+    /// `TooLarge` when there is more than the engine takes in one batch; `Unsupported` for `AllVersions` where it
+    /// has no range deletes. `InvalidArgument` for `ThisVersion` in an unversioned context, and in the metadata context.
     fn delete_all(&self, ctx: &dyn Context, scope: DeleteScope) -> Result<()>;
 
     /// Hands a key's value to `read`, from the engine's own page where it can be; answers whether there is

@@ -39,6 +39,12 @@ impl<S: Store> Versioned<S> {
         }
         Err(error)
     }
+
+    /// Refuses a batch that has grown beyond what the engine takes, before it grows further.
+    fn check_size(&self, batch: &WriteBatch) -> Result<()> {
+        let ops = batch.ops().len() + batch.requirements().len();
+        self.store.capabilities().limits.check_batch(ops, batch.bytes())
+    }
 }
 
 /// The context in which a full key is meant.
@@ -281,6 +287,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
             let tkey = TKey::from(tkey);
             check_free(&target, &tkey)?;
             delete(&mut batch, &target, &tkey);
+            self.check_size(&batch)?;
             count += 1;
             Ok(Flow::Continue(()))
         })?;
@@ -296,10 +303,12 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
                 if self.store.capabilities().delete_range == DeleteRange::None {
                     return Err(Error::new(ErrorKind::Unsupported, "the engine has no range deletes"));
                 }
+                // Commits don't matter, for it is the instance that loses its data; but it must be there.
                 let mut batch = WriteBatch::new();
+                batch.require_present(record::numbered(record::INSTANCE, data.instance().0));
                 let range = data.key_range();
                 batch.delete_range(range.start(), range.end());
-                self.store.write(&batch)
+                self.finish(&target, &batch)
             }
             DeleteScope::ThisVersion => {
                 let Some(version) = data.version() else {
@@ -312,6 +321,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
                 view_raw(&*self.store.view()?, &data, &KeyRange::ALL, &mut |key, _| {
                     if key.version == version {
                         batch.delete(key.encode());
+                        self.check_size(&batch)?;
                     }
                     Ok(Flow::Continue(()))
                 })?;
