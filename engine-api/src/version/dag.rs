@@ -166,6 +166,24 @@ impl VersionDag {
         Ok(dag)
     }
 
+    /// The same with each version as `change` makes it, and without those of which it makes none. Tags and what is
+    /// hidden stay.
+    ///
+    /// # Errors
+    /// `Corrupt` when a parent, a repo's root or a tag's version is then missing.
+    pub(super) fn with_versions(&self, change: impl Fn(&Version) -> Option<Version>) -> Result<Self> {
+        let mut dag = Self::assemble(
+            self.repos().cloned().collect(),
+            self.versions().filter_map(change).collect(),
+            self.instances().cloned().collect(),
+        )?;
+        for tag in self.tags() {
+            dag.put_tag(tag.clone())?;
+        }
+        dag.hidden = self.hidden.clone();
+        Ok(dag)
+    }
+
     /// Adds a repo; its root version is to follow.
     pub(super) fn add_repo(&mut self, repo: Repo) {
         self.repos.insert(repo.id, Arc::new(repo));

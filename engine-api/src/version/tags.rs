@@ -3,7 +3,7 @@
 use super::change::{check_name, now};
 use super::dag::Tag;
 use super::record;
-use super::versioned::Versioned;
+use super::versioned::{Versioned, cleaned};
 use crate::key::{RepoId, VersionId};
 use crate::spi::{Error, ErrorKind, Result, Store};
 
@@ -11,11 +11,16 @@ impl<S: Store> Versioned<S> {
     /// Gives a version a name that stays with it.
     ///
     /// # Errors
-    /// `AlreadyExists` when a tag or a branch of the repo has the name; `InvalidArgument` for one that can't be.
+    /// `NotFound`, also when the version's data was cleaned away; `AlreadyExists` when a tag or a branch of the repo has
+    /// the name; `InvalidArgument` for one that can't be.
     pub fn tag(&self, version: VersionId, name: &str, note: &str) -> Result<Tag> {
         check_name(name)?;
         self.change(|change| {
-            let repo = change.dag.version(version)?.repo;
+            let named = change.dag.version(version)?;
+            if named.cleaned.is_some() {
+                return Err(cleaned(named));
+            }
+            let repo = named.repo;
             let branch = change.dag.versions().any(|other| other.repo == repo && other.branch == name);
             if branch || change.dag.tag(repo, name).is_some() {
                 let what = if branch {

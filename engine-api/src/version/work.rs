@@ -12,7 +12,7 @@ use super::change::Change;
 use super::record;
 use super::versioned::{Versioned, each};
 use crate::ext::{KeyRange, StoreExt};
-use crate::key::{Context, DataContext, InstanceId, Suffix, VersionId};
+use crate::key::{Context, DataContext, InstanceId, RepoId, Suffix, VersionId};
 use crate::spi::{Error, ErrorKind, Fetch, Result, Step, Store, Value, WriteBatch, visitor};
 
 /// The most keys that one batch removes.
@@ -33,6 +33,16 @@ pub enum Work {
     Apply(Reserved),
     /// What a bundle's application has written is removed.
     UndoApply(Reserved),
+    /// What no readable version of a repo needs is removed; the versions that can't be read are marked already.
+    Clean {
+        /// The repo.
+        repo: RepoId,
+    },
+    /// A run of versions becomes its last one; the others can't be read any more.
+    Squash {
+        /// The versions of the run, oldest first.
+        versions: Vec<VersionId>,
+    },
 }
 
 /// The numbers under which a bundle's entries are written before its versions are there.
@@ -65,7 +75,8 @@ pub(super) struct Task {
 }
 
 impl Task {
-    fn key(&self) -> Vec<u8> {
+    /// The key of the record, which is there until the work is done.
+    pub(super) fn key(&self) -> Vec<u8> {
         record::numbered(record::WORK, self.number)
     }
 
@@ -107,7 +118,8 @@ impl<S: Store> Versioned<S> {
         Ok(tasks.len())
     }
 
-    fn tasks(&self) -> Result<Vec<Task>> {
+    /// The work that is under way, with its records.
+    pub(super) fn tasks(&self) -> Result<Vec<Task>> {
         each(&*self.store.view()?, record::WORK, |tkey, value| {
             Ok(Task {
                 number: record::number(tkey)?,
@@ -167,9 +179,20 @@ impl<S: Store> Versioned<S> {
                     self.sweep_versions(*instance, reserved)?;
                 }
             }
+            Work::Clean { repo } => {
+                self.clean(&self.dag()?, *repo, Some(task), &mut |_| Ok(()))?;
+            }
+            Work::Squash { .. } => {
+                self.finish_squash(task, &mut |_| Ok(()))?;
+            }
         }
+        self.done(task)
+    }
+
+    /// Ends work: its record goes.
+    pub(super) fn done(&self, task: &Task) -> Result<()> {
         let mut batch = WriteBatch::new();
-        batch.delete(record::numbered(record::WORK, task.number));
+        batch.delete(task.key());
         self.store.write(&batch)
     }
 
