@@ -86,7 +86,10 @@ fn check_contents(store: &AnyStore, findings: &mut Findings, output: Output) -> 
     check_keys(store, findings, output)?;
     let dag = store.dag()?;
     for instance in dag.instances().filter(|instance| instance.datatype == volume::DATATYPE) {
-        let root = dag.repo(instance.repo)?.root;
+        // The scan reads what is stored at every version, and any that can be read will do to begin it.
+        let readable =
+            dag.versions().find(|version| version.repo == instance.repo && version.cleaned.is_none());
+        let Some(readable) = readable else { continue };
         let volume = match Volume::open_unfinished(store, &instance.name) {
             Ok(volume) => volume,
             Err(error) => {
@@ -101,7 +104,7 @@ fn check_contents(store: &AnyStore, findings: &mut Findings, output: Output) -> 
             ));
         }
         let problems = &mut findings.problems;
-        findings.chunks += volume.at(root).verify(&mut |chunk, version, outcome| {
+        findings.chunks += volume.at(readable.id).verify(&mut |chunk, version, outcome| {
             if let Err(error) = outcome {
                 let name = &instance.name;
                 problems

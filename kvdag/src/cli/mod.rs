@@ -7,6 +7,7 @@ mod bundle;
 mod check;
 mod clone;
 mod commit;
+mod compact;
 mod conformance;
 mod copy;
 mod defects;
@@ -15,6 +16,7 @@ mod diff;
 mod engines;
 mod export;
 mod fill;
+mod gc;
 mod import;
 mod info;
 mod init;
@@ -26,6 +28,7 @@ mod new;
 mod output;
 mod repair;
 mod scan;
+mod squash;
 mod store;
 
 use std::process::ExitCode;
@@ -112,6 +115,12 @@ enum Command {
     Check(check::Args),
     /// Mend a store that was left damaged, as far as its engine can.
     Repair(repair::Args),
+    /// Make old versions unreadable, and remove what only they need.
+    Gc(gc::Args),
+    /// Make one version of a run of versions.
+    Squash(squash::Args),
+    /// Give space back to the operating system, where the engine can.
+    Compact(compact::Args),
     /// List the engines: schemes, capabilities, limits and options.
     Engines(engines::Args),
     /// Run the conformance kit on engines.
@@ -173,6 +182,9 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Flatten(args) => migrate::flatten(&args, output),
         Command::Check(args) => return check::run(&args, output),
         Command::Repair(args) => repair::run(&args, output),
+        Command::Gc(args) => gc::run(&args, output),
+        Command::Squash(args) => squash::run(&args, output),
+        Command::Compact(args) => compact::run(&args, output),
         Command::Engines(args) => engines::run(&args, output),
         Command::Conformance(args) => return conformance::run(&args, output),
         Command::Completion { shell } => {
