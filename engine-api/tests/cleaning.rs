@@ -10,8 +10,8 @@ use engine_api::key::{
 };
 use engine_api::layers::{Fault, Faults, Faulty};
 use engine_api::version::{
-    Flow, Horizon, Instance, MergePolicy, NewInstance, OrderedKeyValue, Repo, Resolved, Tag, Version,
-    VersionDag, Versioned, Work,
+    DeleteScope, Flow, Horizon, Instance, MergePolicy, NewInstance, OrderedKeyValue, Repo, Resolved, Swept,
+    Tag, Version, VersionDag, Versioned, Work,
 };
 use engine_api::{
     Bytes, Capabilities, Durability, Error, ErrorKind, Fetch, KeyRange, MemoryStore, Result, Scan, Step,
@@ -659,4 +659,50 @@ fn what_was_cleaned_away_is_not_named_again() {
         store.gc(RepoId(9), Horizon::Reachable, &mut |_| Ok(())).unwrap_err().kind(),
         ErrorKind::NotFound
     );
+}
+
+#[test]
+fn two_that_do_the_same_work_beside_a_writer_do_it_once() {
+    let (shared, _, ids) = long_history();
+    let store = Versioned::open(Arc::clone(&shared)).unwrap();
+    let open = DataContext::versioned(INSTANCE, ids[3]);
+    let mut stop = |_: &Swept| Err(Error::new(ErrorKind::Unavailable, "enough"));
+    store.squash(ids[0], ids[1], &mut stop).unwrap_err();
+    let together = |value: &'static str| {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let handle = Versioned::open(Arc::clone(&shared)).unwrap();
+                scope.spawn(move || handle.resume().unwrap());
+            }
+            for key in (0..MANY).step_by(50) {
+                store.put(&open, &TKey::from(&key.to_be_bytes()), value.into()).unwrap();
+            }
+        });
+        assert_eq!(store.unfinished().unwrap(), []);
+        store.refresh().unwrap();
+        for key in 0..MANY {
+            let expected = if key % 50 == 0 { value } else { "2" };
+            assert_eq!(store.get(&open, &TKey::from(&key.to_be_bytes())).unwrap().unwrap(), expected);
+        }
+        shared.count(&DataContext::unversioned(INSTANCE).key_range()).unwrap()
+    };
+    let own = u64::from(MANY / 50);
+    assert_eq!(together("a"), u64::from(2 * MANY) + own);
+    assert_eq!(store.dag().unwrap().versions().count(), 3);
+    store.gc(RepoId(1), Horizon::Since(u64::MAX), &mut stop).unwrap_err();
+    assert_eq!(together("b"), u64::from(MANY) + own, "what the open version would show without its own");
+    store.delete_all(&open, DeleteScope::ThisVersion).unwrap();
+    assert_eq!(store.get(&open, &TKey::from(&0_u32.to_be_bytes())).unwrap().unwrap(), "2");
+}
+
+#[test]
+fn a_handle_that_missed_the_beginning_goes_on_all_the_same() {
+    let (shared, _, ids) = long_history();
+    let (first, late) =
+        (Versioned::open(Arc::clone(&shared)).unwrap(), Versioned::open(Arc::clone(&shared)).unwrap());
+    let mut stop = |_: &Swept| Err(Error::new(ErrorKind::Unavailable, "enough"));
+    first.gc(RepoId(1), Horizon::Since(u64::MAX), &mut stop).unwrap_err();
+    assert_eq!(late.resume().unwrap(), 1);
+    assert_eq!(shared.count(&DataContext::unversioned(INSTANCE).key_range()).unwrap(), u64::from(MANY));
+    assert!(late.dag().unwrap().version(ids[0]).unwrap().cleaned.is_some());
 }

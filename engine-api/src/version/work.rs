@@ -166,6 +166,8 @@ impl<S: Store> Versioned<S> {
 
     /// Does the work, from wherever it stands.
     pub(super) fn work(&self, task: &Task) -> Result<()> {
+        // The record may be news of a change that this handle hasn't seen.
+        self.refresh()?;
         match &task.work {
             Work::DeleteInstance { instance } => {
                 self.sweep(&DataContext::unversioned(*instance).key_range())?;
