@@ -18,7 +18,7 @@ mod id;
 mod tkey;
 
 pub use codec::{DataKey, FullKey, Mark};
-pub(crate) use codec::{SUFFIX_BYTES, Suffix, group_start, group_tkey, write_group_end};
+pub(crate) use codec::{SUFFIX_BYTES, Suffix, group_end, group_start, group_tkey, write_group_end};
 pub use context::{Context, DataContext, MetadataContext, Scope};
 pub use id::{ClientId, InstanceId, RepoId, VersionId};
 pub use tkey::{TKey, TKeyClass};

@@ -66,7 +66,8 @@ impl<S: Store> Versioned<S> {
                 .put(record::single(record::COUNTERS), counters.clone());
             match self.store.write(&change.batch) {
                 Ok(()) => {
-                    self.replace(Arc::new(State::new(change.dag, counters)));
+                    let changes = change.counters.changes;
+                    self.replace(Arc::new(State::new(change.dag, counters, changes)));
                     return Ok(answer);
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => self.refresh()?,

@@ -172,6 +172,7 @@ impl VersionDag {
     /// # Errors
     /// `Corrupt` when a parent, a repo's root or a tag's version is then missing.
     pub(super) fn with_versions(&self, change: impl Fn(&Version) -> Option<Version>) -> Result<Self> {
+        // Assembled anew, since what is known of ancestors lies along chains that others may stand on.
         let mut dag = Self::assemble(
             self.repos().cloned().collect(),
             self.versions().filter_map(change).collect(),
@@ -180,8 +181,16 @@ impl VersionDag {
         for tag in self.tags() {
             dag.put_tag(tag.clone())?;
         }
-        dag.hidden = self.hidden.clone();
+        dag.hidden.clone_from(&self.hidden);
         Ok(dag)
+    }
+
+    /// The same without some versions, from which no others descend and which no tag names.
+    ///
+    /// # Errors
+    /// `Corrupt` when something stands on them.
+    pub(super) fn without(&self, versions: &BTreeSet<VersionId>) -> Result<Self> {
+        self.with_versions(|version| (!versions.contains(&version.id)).then(|| version.clone()))
     }
 
     /// Adds a repo; its root version is to follow.

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::change::{check_name, now, take, unused};
 use super::dag::{Repo, Version};
+use super::new_version::NewVersion;
 use super::place::cleaned;
 use super::record;
 use super::versioned::Versioned;
@@ -11,7 +12,7 @@ use crate::key::{RepoId, VersionId};
 use crate::spi::{Error, ErrorKind, Result, Store};
 
 /// The branch of a repo's root.
-const MAIN: &str = "main";
+pub(super) const MAIN: &str = "main";
 
 impl<S: Store> Versioned<S> {
     /// Makes a repo with an open root version on the branch `main`.
@@ -77,7 +78,16 @@ impl<S: Store> Versioned<S> {
     /// `InvalidArgument` when the parent is open, or the name can't be a branch's; `AlreadyExists` when the
     /// branch is taken, or goes on from the parent already.
     pub fn new_version(&self, parent: VersionId, branch: Option<&str>) -> Result<Version> {
-        self.descend(&[parent], branch)
+        self.new_version_with(parent, &on(branch))
+    }
+
+    /// Makes an open version from a committed one, as [`new_version`](Self::new_version) does, with all that
+    /// may be said of it.
+    ///
+    /// # Errors
+    /// Those of [`new_version`](Self::new_version), and `AlreadyExists` when a version of the store has the UUID.
+    pub fn new_version_with(&self, parent: VersionId, new: &NewVersion) -> Result<Version> {
+        self.descend(&[parent], new)
     }
 
     /// Makes an open version with several committed parents, on a new branch or (`None`) the next on the
@@ -87,13 +97,23 @@ impl<S: Store> Versioned<S> {
     /// Those of [`new_version`](Self::new_version), and `InvalidArgument` for fewer than two parents, one
     /// named twice, or parents of different repos.
     pub fn merge(&self, parents: &[VersionId], branch: Option<&str>) -> Result<Version> {
+        self.merge_with(parents, &on(branch))
+    }
+
+    /// Makes an open version with several committed parents, as [`merge`](Self::merge) does, with all that may
+    /// be said of it.
+    ///
+    /// # Errors
+    /// Those of [`merge`](Self::merge), and `AlreadyExists` when a version of the store has the UUID.
+    pub fn merge_with(&self, parents: &[VersionId], new: &NewVersion) -> Result<Version> {
         if parents.len() < 2 {
             return Err(Error::new(ErrorKind::InvalidArgument, "a merge has two parents at least"));
         }
-        self.descend(parents, branch)
+        self.descend(parents, new)
     }
 
-    fn descend(&self, parents: &[VersionId], branch: Option<&str>) -> Result<Version> {
+    fn descend(&self, parents: &[VersionId], version: &NewVersion) -> Result<Version> {
+        let branch = version.branch.as_deref();
         if let Some(branch) = branch {
             check_name(branch)?;
         }
@@ -148,7 +168,7 @@ impl<S: Store> Versioned<S> {
                     first.branch.clone()
                 }
             };
-            let uuid = unused(dag, None)?;
+            let uuid = unused(dag, version.uuid)?;
             let id = change.next_version()?;
             change.add_version(Version {
                 id,
@@ -156,11 +176,15 @@ impl<S: Store> Versioned<S> {
                 repo: first.repo,
                 parents: parents.to_vec(),
                 branch,
-                note: String::new(),
+                note: version.note.clone(),
                 created: now(),
                 committed: None,
                 cleaned: None,
             })
         })
     }
+}
+
+fn on(branch: Option<&str>) -> NewVersion {
+    NewVersion { branch: branch.map(str::to_owned), ..NewVersion::new() }
 }

@@ -11,6 +11,7 @@
 //! stated on sets rather than as a walk. See [`MergePolicy`] for the variants.)
 
 mod ancestry;
+mod branches;
 pub mod bundle;
 mod chain;
 mod change;
@@ -21,10 +22,12 @@ mod diff;
 mod gc;
 mod history;
 mod instances;
+mod journal;
 mod kv;
 mod lookup;
 mod migrate;
 mod needs;
+mod new_version;
 mod place;
 mod read;
 mod record;
@@ -46,8 +49,10 @@ pub use dag::{Instance, Repo, Tag, Version, VersionDag};
 pub use diff::Difference;
 pub use gc::{Collected, Horizon, Shed};
 pub use instances::NewInstance;
+pub use journal::LogLine;
 pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
 pub use migrate::{Migrated, Migration};
+pub use new_version::NewVersion;
 pub use resolver::{KeyResolver, MergePolicy, Offer, Resolved};
 pub use stream::{Stream, process_range, stream};
 pub use sweep::{Swept, Watch};

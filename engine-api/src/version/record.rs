@@ -15,6 +15,7 @@
 //! | 8 | repo, name in UTF-8 | a [`Tag`](super::Tag) |
 //! | 9 | repo, name in UTF-8 | nothing: the branch of this name is hidden |
 //! | 10 | number | [`Work`](super::Work) that is under way |
+//! | 11 | version, moment u64, sequence u32 | a [`LogLine`](super::LogLine) of the version |
 //! | 12 | instance | the stores of an instance, where there are [several](super::tiers) |
 //! | 13 | – | the set of stores that a store belongs to, and its name there |
 //! | 14 | instance, version | nothing: what the instance has at the version was archived |
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::ext::KeyRange;
 use crate::key::{Context, MetadataContext, RepoId, TKey, TKeyClass, VersionId};
 use crate::spi::{Error, ErrorKind, Result};
 
@@ -38,6 +40,7 @@ pub(super) const CLEANED: TKeyClass = TKeyClass(7);
 pub(super) const TAG: TKeyClass = TKeyClass(8);
 pub(super) const HIDDEN: TKeyClass = TKeyClass(9);
 pub(super) const WORK: TKeyClass = TKeyClass(10);
+pub(super) const LOG: TKeyClass = TKeyClass(11);
 pub(super) const PLACED: TKeyClass = TKeyClass(12);
 pub(super) const MEMBER: TKeyClass = TKeyClass(13);
 pub(super) const ARCHIVED: TKeyClass = TKeyClass(14);
@@ -103,6 +106,17 @@ pub(super) fn name(tkey: &TKey) -> Result<(RepoId, String)> {
 /// The key that is there once a version is committed.
 pub(super) fn committed(version: VersionId) -> Vec<u8> {
     numbered(COMMITTED, version.0)
+}
+
+/// The full key of a line of a version's log.
+pub(super) fn log_line(version: VersionId, moment: u64, sequence: u32) -> Vec<u8> {
+    let rest = [&version.to_be_bytes()[..], &moment.to_be_bytes(), &sequence.to_be_bytes()].concat();
+    MetadataContext.construct_key(&TKey::new(LOG, &rest))
+}
+
+/// The full keys of a version's log.
+pub(super) fn log(version: VersionId) -> KeyRange {
+    KeyRange::prefix(&numbered(LOG, version.0))
 }
 
 /// The number of a numbered record's key.

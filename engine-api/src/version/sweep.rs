@@ -198,7 +198,5 @@ impl Visitor for Page<'_> {
 
 /// The full key of an entry.
 pub(super) fn entry_key(group: &[u8], suffix: Suffix) -> Vec<u8> {
-    let mut key = group.to_vec();
-    suffix.write(&mut key);
-    key
+    [group, &suffix.to_bytes()].concat()
 }

@@ -2,8 +2,9 @@
 
 use super::change::{check_name, now};
 use super::dag::Tag;
+use super::place::cleaned;
 use super::record;
-use super::versioned::{Versioned, cleaned};
+use super::versioned::Versioned;
 use crate::key::{RepoId, VersionId};
 use crate::spi::{Error, ErrorKind, Result, Store};
 

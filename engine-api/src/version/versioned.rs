@@ -59,12 +59,14 @@ pub struct Versioned<S> {
 pub(super) struct State {
     pub(super) dag: VersionDag,
     pub(super) counters: Bytes,
+    /// How often the DAG has changed, by the counters.
+    changes: u64,
     pub(super) targets: Targets,
 }
 
 impl State {
-    pub(super) fn new(dag: VersionDag, counters: Bytes) -> Self {
-        Self { dag, counters, targets: Targets::default() }
+    pub(super) fn new(dag: VersionDag, counters: Bytes, changes: u64) -> Self {
+        Self { dag, counters, changes, targets: Targets::default() }
     }
 }
 
@@ -123,7 +125,7 @@ impl<S: Store> Versioned<S> {
         // What versions see depends on it.
         self.ancestries = Mutex::default();
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        *state = Arc::new(State::new(state.dag.clone(), state.counters.clone()));
+        *state = Arc::new(State::new(state.dag.clone(), state.counters.clone(), state.changes));
         self
     }
 
@@ -215,8 +217,12 @@ impl<S: Store> Versioned<S> {
         Ok(fresh)
     }
 
+    /// Takes a newer state; one that a slower thread has read before another change is let go.
     pub(super) fn replace(&self, state: Arc<State>) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        let mut kept = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.changes >= kept.changes {
+            *kept = state;
+        }
     }
 
     pub(super) fn ancestry(&self, dag: &VersionDag, version: VersionId) -> Result<Arc<Ancestry>> {
@@ -243,7 +249,7 @@ impl State {
         let counters = view
             .get(&record::single(record::COUNTERS))?
             .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the store's counters are missing"))?;
-        record::decode::<Counters>(&counters)?;
+        let changes = record::decode::<Counters>(&counters)?.changes;
         let repos = each(view, record::REPO, |_, value| record::decode(value))?;
         let moments = |class| -> Result<HashMap<VersionId, u64>> {
             let found = each(view, class, |tkey, value| {
@@ -266,7 +272,7 @@ impl State {
         for (repo, branch) in each(view, record::HIDDEN, |tkey, _| record::name(tkey))? {
             dag.set_hidden(repo, &branch, true);
         }
-        Ok(Self::new(dag, counters))
+        Ok(Self::new(dag, counters, changes))
     }
 }
 

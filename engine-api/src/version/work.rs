@@ -3,6 +3,8 @@
 //! The batch that begins it also changes the DAG, so that from then on nobody reads what the work takes away, and
 //! leaves a record. Each batch after that changes no answer, and may be made twice. The last one removes the record.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -12,11 +14,13 @@ use super::change::Change;
 use super::record;
 use super::versioned::{Versioned, each};
 use crate::ext::{KeyRange, StoreExt};
-use crate::key::{Context, DataContext, InstanceId, RepoId, Suffix, VersionId};
-use crate::spi::{Error, ErrorKind, Fetch, Result, Step, Store, Value, WriteBatch, visitor};
+use crate::key::{Context, DataContext, DataKey, InstanceId, RepoId, VersionId};
+use crate::spi::{Error, ErrorKind, Result, Step, Store, Value, WriteBatch, visitor};
 
 /// The most keys that one batch removes.
 const KEYS_AT_ONCE: usize = 4096;
+/// The most keys that are looked at in one view, which keeps others from reusing its room.
+const KEYS_PER_VIEW: usize = 1 << 16;
 
 /// What is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,40 @@ pub enum Work {
         /// The versions of the run, oldest first.
         versions: Vec<VersionId>,
     },
+    /// What was written at versions is removed, and their logs; the versions themselves are gone already.
+    DeleteVersions {
+        /// The repo that they belonged to.
+        repo: RepoId,
+        /// The versions' numbers, which none will have again.
+        versions: BTreeSet<VersionId>,
+    },
+}
+
+impl Work {
+    /// Whether the work is to remove an entry: what is still there of it is no damage.
+    pub fn removes(&self, key: &DataKey) -> bool {
+        match self {
+            Self::DeleteInstance { instance } => key.instance == *instance,
+            Self::DeleteVersions { versions, .. } => versions.contains(&key.version),
+            Self::Apply(reserved) | Self::UndoApply(reserved) => {
+                reserved.made.contains(&key.instance) || reserved.has(key.version)
+            }
+            Self::Clean { .. } | Self::Squash { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeleteInstance { .. } => write!(f, "the deletion of a data instance"),
+            Self::DeleteVersions { versions, .. } => write!(f, "the deletion of {} versions", versions.len()),
+            Self::Apply(_) => write!(f, "the application of a bundle"),
+            Self::UndoApply(_) => write!(f, "taking back what a bundle's application has written"),
+            Self::Clean { .. } => write!(f, "the cleaning of old versions"),
+            Self::Squash { versions } => write!(f, "the squashing of {} versions", versions.len()),
+        }
+    }
 }
 
 /// The numbers under which a bundle's entries are written before its versions are there.
@@ -178,7 +216,8 @@ impl<S: Store> Versioned<S> {
                     self.sweep(&DataContext::unversioned(*instance).key_range())?;
                 }
                 for instance in &reserved.found {
-                    self.sweep_versions(*instance, reserved)?;
+                    let range = DataContext::unversioned(*instance).key_range();
+                    self.sweep_where(&range, &|key| Ok(reserved.has(DataKey::parse(key)?.version)))?;
                 }
             }
             Work::Clean { repo } => {
@@ -187,6 +226,7 @@ impl<S: Store> Versioned<S> {
             Work::Squash { .. } => {
                 self.finish_squash(task, &mut |_| Ok(()))?;
             }
+            Work::DeleteVersions { repo, versions } => self.sweep_versions(*repo, versions)?,
         }
         self.done(task)
     }
@@ -198,60 +238,53 @@ impl<S: Store> Versioned<S> {
         self.store.write(&batch)
     }
 
-    /// Removes every key of a range, in batches.
-    fn sweep(&self, range: &KeyRange) -> Result<()> {
+    /// Removes what was written at versions that are gone.
+    fn sweep_versions(&self, repo: RepoId, versions: &BTreeSet<VersionId>) -> Result<()> {
+        versions.iter().try_for_each(|id| self.sweep(&record::log(*id)))?;
+        // Another handle may have made an instance before the versions went.
+        self.refresh()?;
+        let dag = self.dag()?;
+        let instances = dag.instances().filter(|instance| instance.repo == repo && instance.versioned);
+        for instance in instances {
+            let ctx = DataContext::unversioned(instance.id);
+            self.sweep_where(&ctx.key_range(), &|key| Ok(versions.contains(&ctx.version_from_key(key)?)))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the keys of a range of which `doomed` says so, in batches, each behind what was looked at before.
+    fn sweep_where(&self, range: &KeyRange, doomed: &dyn Fn(&[u8]) -> Result<bool>) -> Result<()> {
+        let mut rest = range.clone();
         loop {
             let mut batch = WriteBatch::new();
-            let mut more = false;
-            let mut scan = range.scan();
-            scan.fetch = Fetch::Keys;
-            let mut collect = visitor(|key: &[u8], _: Value<'_>| {
-                more = batch.ops().len() == KEYS_AT_ONCE;
-                if more {
+            let mut looked_at = 0;
+            let mut last = None;
+            let mut look = visitor(|key: &[u8], _: Value<'_>| {
+                looked_at += 1;
+                if doomed(key)? {
+                    batch.delete(key);
+                }
+                if batch.ops().len() == KEYS_AT_ONCE || looked_at == KEYS_PER_VIEW {
+                    last = Some(key.to_vec());
                     return Ok(Step::Stop);
                 }
-                batch.delete(key);
                 Ok(Step::Next)
             });
-            self.store.view()?.scan(scan, &mut collect)?;
+            self.store.view()?.scan(rest.scan().keys_only(), &mut look)?;
             if !batch.ops().is_empty() {
                 self.store.write(&batch)?;
             }
-            if !more {
-                return Ok(());
+            match last {
+                Some(last) => {
+                    rest = KeyRange::between(Bound::Excluded(last), range.end().map(<[u8]>::to_vec));
+                }
+                None => return Ok(()),
             }
         }
     }
 
-    /// Removes an instance's entries under reserved numbers, in batches.
-    fn sweep_versions(&self, instance: InstanceId, reserved: &Reserved) -> Result<()> {
-        let whole = DataContext::unversioned(instance).key_range();
-        let mut after = whole.start().map(<[u8]>::to_vec);
-        loop {
-            let range = KeyRange::between(after.clone(), whole.end().map(<[u8]>::to_vec));
-            let mut batch = WriteBatch::new();
-            let mut more = false;
-            let mut scan = range.scan();
-            scan.fetch = Fetch::Keys;
-            let mut collect = visitor(|key: &[u8], _: Value<'_>| {
-                let (_, suffix) = Suffix::split(key)?;
-                if reserved.has(suffix.version) {
-                    batch.delete(key);
-                    more = batch.ops().len() == KEYS_AT_ONCE;
-                    if more {
-                        after = Bound::Excluded(key.to_vec());
-                        return Ok(Step::Stop);
-                    }
-                }
-                Ok(Step::Next)
-            });
-            self.store.view()?.scan(scan, &mut collect)?;
-            if !batch.ops().is_empty() {
-                self.store.write(&batch)?;
-            }
-            if !more {
-                return Ok(());
-            }
-        }
+    /// Removes every key of a range, in batches.
+    fn sweep(&self, range: &KeyRange) -> Result<()> {
+        self.sweep_where(range, &|_| Ok(true))
     }
 }

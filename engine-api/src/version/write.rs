@@ -32,6 +32,12 @@ impl<S: Store> Versioned<S> {
                 .with("instance", ctx.instance()));
         }
         if let Some(version) = ctx.version()
+            && !view.exists(&record::numbered(record::VERSION, version.0))?
+        {
+            self.refresh()?;
+            return Err(Error::new(ErrorKind::NotFound, "the version was deleted").with("version", version));
+        }
+        if let Some(version) = ctx.version()
             && view.exists(&record::committed(version))?
         {
             self.refresh()?;
@@ -63,10 +69,11 @@ fn writing(target: &Target) -> Result<WriteBatch> {
         return Err(closed());
     }
     // Judged with the commit itself, so that no write slips in behind another thread's, or another process's,
-    // commit of the version or deletion of the instance.
+    // commit or deletion of the version, or deletion of the instance.
     if let Ok(ctx) = target.data() {
         batch.require_present(record::numbered(record::INSTANCE, ctx.instance().0));
         if let Some(version) = ctx.version() {
+            batch.require_present(record::numbered(record::VERSION, version.0));
             batch.require_absent(record::committed(version));
         }
     }
