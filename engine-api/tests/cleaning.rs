@@ -167,7 +167,7 @@ fn stored(history: &History) -> (Shared, Arc<Faults>) {
             datatype: "keyvalue".to_owned(),
             versioned,
             properties: serde_json::Value::Null,
-            tags: std::collections::BTreeMap::new(),
+            tags: BTreeMap::new(),
             created: 0,
         };
         batch.put(metadata(6, &instance.id.0.to_be_bytes()), record(&instance));

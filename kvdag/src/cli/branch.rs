@@ -3,9 +3,10 @@
 use std::fmt;
 
 use engine_api::Result;
-use engine_api::version::Version;
+use engine_api::version::{NewVersion, Version};
 use serde::Serialize;
 
+use super::branch_change::{self, Changes};
 use super::output::{self, Output};
 use super::store::{self, AnyStore};
 
@@ -14,10 +15,22 @@ pub(crate) struct Args {
     /// The store.
     store: String,
     /// The branch to start; without it the branches are listed.
+    #[arg(conflicts_with = "change")]
     name: Option<String>,
     /// The committed version to start from; the newest on the main branch unless given.
-    #[arg(long, value_name = "VERSION", requires = "name")]
+    #[arg(long, value_name = "VERSION", requires = "name", conflicts_with = "change")]
     from: Option<String>,
+    /// The new branch's first version gets this UUID; a random one unless given.
+    #[arg(long, requires = "name")]
+    uuid: Option<String>,
+    /// List hidden branches, too.
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
+    #[command(flatten)]
+    changes: Changes,
+    /// With --make-main: what to call the branch that was the main one.
+    #[arg(long, value_name = "NAME", requires = "make_main", help_heading = "Changes")]
+    former: Option<String>,
 }
 
 /// A version that was started.
@@ -45,6 +58,7 @@ struct Head {
     branch: String,
     version: String,
     committed: bool,
+    hidden: bool,
     note: String,
 }
 
@@ -58,7 +72,12 @@ impl fmt::Display for Heads {
             .0
             .iter()
             .map(|head| {
-                let state = if head.committed { "committed" } else { "open" };
+                let state = match (head.committed, head.hidden) {
+                    (true, false) => "committed",
+                    (false, false) => "open",
+                    (true, true) => "committed, hidden",
+                    (false, true) => "open, hidden",
+                };
                 vec![
                     head.branch.clone(),
                     head.version[..12.min(head.version.len())].to_owned(),
@@ -72,24 +91,35 @@ impl fmt::Display for Heads {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    if args.changes.any() {
+        return branch_change::run(&args.store, &args.changes, args.former.as_deref(), output);
+    }
     let Some(name) = &args.name else {
         let dag = store::open_to_read(&args.store)?.dag()?;
         let mut heads = Vec::new();
         for repo in dag.repos() {
             for (branch, version) in dag.heads(repo.id) {
+                let hidden = dag.is_hidden(repo.id, branch);
+                if hidden && !args.all {
+                    continue;
+                }
                 heads.push(Head {
                     repo: repo.alias.clone(),
                     branch: branch.to_owned(),
                     version: version.uuid.simple().to_string(),
                     committed: version.committed.is_some(),
+                    hidden,
                     note: version.note.clone(),
                 });
             }
         }
         return output.print(&Heads(heads));
     };
+    let uuid = store::uuid(args.uuid.as_deref())?;
     let store = store::open_to_write(&args.store)?;
-    output.print(&branch(&store, name, args.from.as_deref())?)
+    let parent = store::version_id(&store, args.from.as_deref())?;
+    let new = uuid.into_iter().fold(NewVersion::new().branch(name), NewVersion::uuid);
+    output.print(&Started::from(store.new_version_with(parent, &new)?))
 }
 
 pub(crate) fn branch(store: &AnyStore, name: &str, from: Option<&str>) -> Result<Started> {

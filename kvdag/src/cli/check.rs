@@ -4,14 +4,13 @@ use std::fmt;
 use std::process::ExitCode;
 
 use engine_api::key::{FullKey, InstanceId, Mark, VersionId};
-use engine_api::version::{Reserved, VersionDag, Work};
+use engine_api::version::{VersionDag, Versioned, Work};
 use engine_api::{ErrorKind, KeyRange, OpenMode, Result, Scan, Step, Store, Value, ViewExt, visitor};
 use serde::Serialize;
 use volume::Volume;
 
 use super::output::Output;
 use super::store::AnyStore;
-use engine_api::version::Versioned;
 
 /// The exit code when damage was found, the same as when it stops a command.
 const DAMAGED: u8 = 5;
@@ -121,8 +120,13 @@ fn check_keys(store: &AnyStore, findings: &mut Findings, output: Output) -> Resu
     let view = store.store().view()?;
     let bar = output.progress(view.count(&KeyRange::ALL)?, "checking keys");
     let dag = store.dag()?;
-    let leftovers = Leftovers::of(store)?;
-    findings.problems.extend(leftovers.problem());
+    let unfinished = store.unfinished()?;
+    if unfinished.iter().any(|work| matches!(work, Work::Apply(_))) {
+        findings.problems.push(
+            "a bundle's application was cut short; apply it again, or remove what it left with `bundle abandon`"
+                .to_owned(),
+        );
+    }
     let mut before = None;
     let mut each = visitor(|key: &[u8], value: Value<'_>| {
         findings.keys += 1;
@@ -142,7 +146,7 @@ fn check_keys(store: &AnyStore, findings: &mut Findings, output: Output) -> Resu
                     Some("a value and a tombstone at one version".to_owned())
                 } else if key.mark == Mark::Tombstone && !value.bytes()?.is_empty() {
                     Some("a tombstone with a value".to_owned())
-                } else if leftovers.has(key.instance, key.version) {
+                } else if unfinished.iter().any(|work| work.removes(&key)) {
                     None
                 } else {
                     unknown(&dag, key.instance, key.version)
@@ -157,30 +161,6 @@ fn check_keys(store: &AnyStore, findings: &mut Findings, output: Output) -> Resu
     view.scan(Scan::all(), &mut each)?;
     bar.finish_and_clear();
     Ok(())
-}
-
-/// What applications of bundles have left that were cut short.
-struct Leftovers(Vec<Reserved>);
-
-impl Leftovers {
-    fn of(store: &AnyStore) -> Result<Self> {
-        let reserved = |work| match work {
-            Work::Apply(reserved) | Work::UndoApply(reserved) => Some(reserved),
-            _ => None,
-        };
-        Ok(Self(store.unfinished()?.into_iter().filter_map(reserved).collect()))
-    }
-
-    fn problem(&self) -> Option<String> {
-        (!self.0.is_empty()).then(|| {
-            "a bundle's application was cut short; apply it again, or remove what it left with `bundle abandon`"
-                .to_owned()
-        })
-    }
-
-    fn has(&self, instance: InstanceId, version: VersionId) -> bool {
-        self.0.iter().any(|reserved| reserved.has(version) || reserved.made.contains(&instance))
-    }
 }
 
 fn unknown(dag: &VersionDag, instance: InstanceId, version: VersionId) -> Option<String> {

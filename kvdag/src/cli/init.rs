@@ -3,7 +3,7 @@
 use std::fmt;
 
 use engine_api::version::Repo;
-use engine_api::{Error, ErrorKind, Result, Uuid};
+use engine_api::{Result, Uuid};
 use keyvalue::KeyValue;
 use serde::Serialize;
 
@@ -46,17 +46,7 @@ impl fmt::Display for Made {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
-    let uuid = args
-        .uuid
-        .as_deref()
-        .map(|text| {
-            Uuid::try_parse(text).map_err(|error| {
-                Error::new(ErrorKind::InvalidArgument, "a UUID has 32 hexadecimal digits")
-                    .with("uuid", text)
-                    .caused_by(error)
-            })
-        })
-        .transpose()?;
+    let uuid = store::uuid(args.uuid.as_deref())?;
     let store = store::create(&args.store)?;
     let repo = set_up(&store, &args.repo, uuid)?;
     let branch = store.dag()?.version(repo.root)?.branch.clone();

@@ -20,12 +20,24 @@ pub(crate) struct Args {
     /// At most this many versions.
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
+    /// Show hidden branches, too.
+    #[arg(long)]
+    all: bool,
+    /// Draw which version was made from which; this is so unless --no-graph is given.
+    #[arg(long, overrides_with = "no_graph")]
+    graph: bool,
+    /// A line for each version, without the drawing.
+    #[arg(long)]
+    no_graph: bool,
 }
 
 #[derive(Debug, Serialize)]
 struct Line {
     version: String,
     branch: String,
+    /// Whether it is the branch's newest.
+    head: bool,
+    tags: Vec<String>,
     parents: Vec<String>,
     created: String,
     committed: Option<String>,
@@ -42,12 +54,12 @@ struct Lines(Vec<Line>);
 impl fmt::Display for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.0 {
-            let state = if line.committed.is_some() { "" } else { " (open)" };
+            if line.drawing.is_empty() {
+                writeln!(f, "{}", line.text())?;
+            }
             for drawing in &line.drawing {
                 if drawing.contains(['*', 'o']) {
-                    let digits = &line.version[..12.min(line.version.len())];
-                    let note = if line.note.is_empty() { String::new() } else { format!("  {}", line.note) };
-                    writeln!(f, "{drawing}  {digits}  {}{state}  {}{note}", line.branch, line.created)?;
+                    writeln!(f, "{drawing}  {}", line.text())?;
                 } else {
                     writeln!(f, "{drawing}")?;
                 }
@@ -57,22 +69,41 @@ impl fmt::Display for Lines {
     }
 }
 
+impl Line {
+    fn text(&self) -> String {
+        let mut marks = Vec::new();
+        if self.head {
+            marks.push("head".to_owned());
+        }
+        if self.committed.is_none() {
+            marks.push("open".to_owned());
+        }
+        marks.extend(self.tags.iter().map(|tag| format!("tag: {tag}")));
+        let marks = if marks.is_empty() { String::new() } else { format!(" ({})", marks.join(", ")) };
+        let note = if self.note.is_empty() { String::new() } else { format!("  {}", self.note) };
+        let digits = &self.version[..12.min(self.version.len())];
+        format!("{digits}  {}{marks}  {}{note}", self.branch, self.created)
+    }
+}
+
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
     let dag = store.dag()?;
     let tip = args.version.as_deref().map(|spec| store.find(spec)).transpose()?;
     let mut lines = Vec::new();
     let mut lanes = Lanes::default();
-    for version in newest_first(&dag, tip.as_ref())? {
+    for version in newest_first(&dag, tip.as_ref(), args.all)? {
         if args.limit.is_some_and(|limit| lines.len() >= limit) {
             break;
         }
-        let drawing = lanes.draw(version);
+        let drawing = if args.no_graph { Vec::new() } else { lanes.draw(version) };
         let parents =
             version.parents.iter().map(|parent| dag.version(*parent)).collect::<Result<Vec<_>>>()?;
         lines.push(Line {
             version: version.uuid.simple().to_string(),
             branch: version.branch.clone(),
+            head: dag.next_on_branch(version).is_none(),
+            tags: dag.tags().filter(|tag| tag.version == version.id).map(|tag| tag.name.clone()).collect(),
             parents: parents.iter().map(|parent| parent.uuid.simple().to_string()).collect(),
             created: output::time(version.created),
             committed: version.committed.map(output::time),
@@ -84,15 +115,21 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
 }
 
 /// The versions, children before parents; where there is a choice, the younger first.
-fn newest_first<'d>(dag: &'d VersionDag, tip: Option<&Version>) -> Result<Vec<&'d Version>> {
+///
+/// Without a tip those of hidden branches are left out, save those from which others descend.
+fn newest_first<'d>(dag: &'d VersionDag, tip: Option<&Version>, all: bool) -> Result<Vec<&'d Version>> {
+    let mut todo: Vec<VersionId> = match tip {
+        Some(tip) => vec![tip.id],
+        None => dag
+            .versions()
+            .filter(|version| all || !dag.is_hidden(version.repo, &version.branch))
+            .map(|version| version.id)
+            .collect(),
+    };
     let mut waiting = BTreeMap::new();
-    for version in dag.versions() {
-        let shown = match tip {
-            Some(tip) => dag.is_ancestor(version.id, tip.id)?,
-            None => true,
-        };
-        if shown {
-            waiting.insert(version.id, 0_usize);
+    while let Some(id) = todo.pop() {
+        if waiting.insert(id, 0_usize).is_none() {
+            todo.extend(&dag.version(id)?.parents);
         }
     }
     let shown: Vec<_> = waiting.keys().copied().collect();

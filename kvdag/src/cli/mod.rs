@@ -3,6 +3,7 @@
 #[cfg(feature = "tiers")]
 mod archive;
 mod branch;
+mod branch_change;
 mod bundle;
 mod check;
 mod clone;
@@ -25,11 +26,14 @@ mod keys;
 mod log;
 mod migrate;
 mod new;
+mod note;
 mod output;
 mod repair;
 mod scan;
+mod show;
 mod squash;
 mod store;
+mod tag;
 
 use std::process::ExitCode;
 
@@ -43,8 +47,9 @@ const AFTER_HELP: &str = "\
 A STORE is a URL such as redb:///data/brain.redb?cache=256MiB or memory:, or a plain path, which is a redb file.
 `kvdag engines` lists the engines and their options.
 
-A VERSION is a branch, meaning its newest version, or the first digits (four at least) of a version's UUID;
-~N behind it goes back N versions. Where a store has several repos, write REPO:VERSION.
+A VERSION is a branch, meaning its newest version, a tag, or the first digits (four at least) of a version's UUID;
+~N behind it goes back N versions, along the first parent of each. Where a store has several repos, write
+REPO:VERSION; a REPO is an alias or the first digits of any of its versions.
 
 Exit codes: 0 done; 1 failed; 2 an argument or URL makes no sense; 3 something isn't there; 4 refused: it
 conflicts, exists already, is read-only or too large; 5 the store or a file is damaged or of an unknown format;
@@ -97,8 +102,14 @@ enum Command {
     Archive(archive::Args),
     /// Start a new version on the branch of a committed one.
     New(new::Args),
-    /// List branches, or start one from a committed version.
+    /// List branches, start one from a committed version, or change those that are there.
     Branch(branch::Args),
+    /// List tags, put one on a version, or take one away.
+    Tag(tag::Args),
+    /// Add a line to a version's log, committed or not.
+    Note(note::Args),
+    /// Show a version: where it stands, what is said of it, and how much was written at it.
+    Show(show::Args),
     /// List the keys that differ between two versions.
     Diff(diff::Args),
     /// Copy a store to another engine or place, whole, with its history.
@@ -174,6 +185,9 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Archive(args) => archive::run(&args, output),
         Command::New(args) => new::run(&args, output),
         Command::Branch(args) => branch::run(&args, output),
+        Command::Tag(args) => tag::run(&args, output),
+        Command::Note(args) => note::run(&args, output),
+        Command::Show(args) => show::run(&args, output),
         Command::Diff(args) => diff::run(&args, output),
         Command::Copy(args) => copy::run(&args, output),
         Command::Bundle(args) => bundle::run(&args, output),

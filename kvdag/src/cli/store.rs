@@ -1,8 +1,8 @@
 //! Opening stores for commands.
 
 use engine_api::key::VersionId;
-use engine_api::version::{Version, Versioned};
-use engine_api::{ErrorKind, OpenMode, Opened, Result, Store};
+use engine_api::version::{Version, Versioned, Work};
+use engine_api::{Error, ErrorKind, OpenMode, Opened, Result, Store, Uuid};
 
 /// A store as commands use it.
 pub(crate) type AnyStore = Versioned<Box<dyn Store>>;
@@ -27,11 +27,20 @@ pub(crate) fn open_engine(url: &str) -> Result<Box<dyn Store>> {
     }
 }
 
-/// Opens a store that must be there, to change it.
+/// Opens a store that must be there, to change it. Work that was cut short is done first.
 pub(crate) fn open_to_write(url: &str) -> Result<AnyStore> {
     let registry = kvdag::stores()?;
     let config = registry.config(url)?.with_default_mode(OpenMode::Existing);
-    Versioned::open(registry.open_config(&config)?.store)
+    let store = Versioned::open(registry.open_config(&config)?.store)?;
+    let mut unfinished = store.unfinished()?;
+    unfinished.retain(|work| !matches!(work, Work::Apply(_)));
+    if !unfinished.is_empty() {
+        for work in &unfinished {
+            eprintln!("going on with what was cut short: {work}");
+        }
+        store.resume()?;
+    }
+    Ok(store)
 }
 
 /// Makes a store that must not be there.
@@ -49,7 +58,7 @@ pub(crate) fn with_target<T>(
     create: bool,
     work: impl FnOnce(&AnyStore) -> Result<T>,
 ) -> Result<T> {
-    let registry = kvdag::registry()?;
+    let registry = kvdag::stores()?;
     let mode = if create { OpenMode::Create } else { OpenMode::Existing };
     let config = registry.config(url)?.with_default_mode(mode);
     let Opened { store, created } = registry.open_config(&config)?;
@@ -64,6 +73,18 @@ pub(crate) fn with_target<T>(
     outcome
 }
 
+/// A UUID that a command line gives.
+pub(crate) fn uuid(text: Option<&str>) -> Result<Option<Uuid>> {
+    let parse = |text| {
+        Uuid::try_parse(text).map_err(|error| {
+            Error::new(ErrorKind::InvalidArgument, "a UUID has 32 hexadecimal digits")
+                .with("uuid", text)
+                .caused_by(error)
+        })
+    };
+    text.map(parse).transpose()
+}
+
 /// The version that a command line names: the newest on `main` when it names none.
 pub(crate) fn version(store: &AnyStore, spec: Option<&str>) -> Result<Version> {
     match spec {
@@ -71,8 +92,7 @@ pub(crate) fn version(store: &AnyStore, spec: Option<&str>) -> Result<Version> {
         None => {
             let repo = store.only_repo()?;
             let dag = store.dag()?;
-            let root_branch = &dag.version(repo.root)?.branch;
-            store.find(root_branch)
+            dag.find(&format!("{}:{}", repo.alias, dag.main_branch(repo.id)?)).cloned()
         }
     }
 }
@@ -83,7 +103,7 @@ pub(crate) fn version_id(store: &AnyStore, spec: Option<&str>) -> Result<Version
 }
 
 /// The first digits of a UUID: enough to tell versions apart, and what `log` shows.
-pub(crate) fn short(uuid: &engine_api::Uuid) -> String {
+pub(crate) fn short(uuid: &Uuid) -> String {
     let mut digits = uuid.simple().to_string();
     digits.truncate(12);
     digits
