@@ -575,6 +575,39 @@ fn a_handle_that_missed_the_deletion_writes_nothing() {
 type Step<'a> = (&'static str, Box<dyn Fn() -> Result<()> + 'a>);
 
 #[test]
+fn writers_that_race_a_deletion_leave_nothing_behind() {
+    let shared = Arc::new(MemoryStore::new());
+    let (store, repo, instance) = atlas(Arc::clone(&shared));
+    store.commit_version(repo.root, "").unwrap();
+    let doomed = store.new_version(repo.root, Some("doomed")).unwrap().id;
+    let ctx = DataContext::versioned(instance, doomed);
+    let begun = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        for thread in 0..3_u8 {
+            let (begun, ctx) = (&begun, &ctx);
+            // Each has a handle of its own, which doesn't learn of the deletion but by being refused.
+            let handle = Versioned::open(Arc::clone(&shared)).unwrap();
+            scope.spawn(move || {
+                for at in 0_u32.. {
+                    let key = TKey::from([&[thread], &at.to_be_bytes()[..]].concat());
+                    let written = handle.put(ctx, &key, Bytes::new());
+                    if at == 100 {
+                        begun.wait();
+                    }
+                    if let Err(error) = written {
+                        assert_eq!(error.kind(), ErrorKind::NotFound);
+                        break;
+                    }
+                }
+            });
+        }
+        begun.wait();
+        store.delete_branch(repo.id, "doomed").unwrap();
+    });
+    assert_eq!(shared.count(&ctx.key_range()).unwrap(), 0);
+}
+
+#[test]
 fn what_fails_leaves_no_trace() {
     let faults = Faults::new();
     let shared = Arc::new(Faulty::new(MemoryStore::new(), Arc::clone(&faults)));
