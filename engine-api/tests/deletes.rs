@@ -117,8 +117,8 @@ fn a_scan_that_fails_is_never_taken_for_the_end() {
 
 #[test]
 fn what_is_larger_than_a_batch_is_refused_and_nothing_is_done() {
-    // One put needs two operations and two requirements.
-    let (store, _, [root, next, plain]) = lab(6, DeleteRange::None);
+    // One put needs two operations and three requirements.
+    let (store, _, [root, next, plain]) = lab(7, DeleteRange::None);
     let before = [&root, &next, &plain].map(|ctx| all(&store, ctx));
     for delete in DELETES {
         assert_eq!(delete(&store, &next).unwrap_err().kind(), ErrorKind::TooLarge);

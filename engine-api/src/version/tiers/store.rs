@@ -23,6 +23,9 @@ use crate::version::dag::{Instance, Repo};
 use crate::version::record;
 use crate::version::versioned::each;
 
+/// The records by which writes of data are judged, in every store that has data. Of instances each has its own.
+const MIRRORED: [TKeyClass; 4] = [record::VERSION, record::COMMITTED, record::INSTANCE, record::WORK];
+
 /// The first bytes of keys, by key space.
 const METADATA: u8 = 0x00;
 const DATA: u8 = 0x01;
@@ -293,7 +296,7 @@ impl Inner {
             let owner = Self::owner(&requirement.key);
             let of_requirement = store(&owner);
             let home = *home.get_or_insert(of_requirement);
-            let mirrored = matches!(&owner, Owner::Metadata(Some(record::INSTANCE | record::COMMITTED)));
+            let mirrored = matches!(&owner, Owner::Metadata(Some(class)) if MIRRORED.contains(class));
             if home != of_requirement && !mirrored {
                 return Err(spans());
             }
@@ -312,11 +315,13 @@ impl Inner {
                 }
             };
             match Self::owner(key) {
-                Owner::Metadata(Some(record::COMMITTED)) => (0..self.members.len()).for_each(&mut mirror),
                 Owner::Metadata(Some(record::INSTANCE)) => {
                     mirror(
                         routes.of(InstanceId(record::number(&MetadataContext.tkey_from_key(key)?)?)).mutable,
                     );
+                }
+                Owner::Metadata(Some(class)) if MIRRORED.contains(&class) => {
+                    (0..self.members.len()).for_each(&mut mirror);
                 }
                 _ => {}
             }
@@ -409,7 +414,7 @@ impl Inner {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let copies = |view: &dyn View, keep: &dyn Fn(&[u8]) -> Result<bool>| {
             let mut found = BTreeMap::new();
-            for class in [record::INSTANCE, record::COMMITTED] {
+            for class in MIRRORED {
                 view.for_each(&MetadataContext.full_range(&class.range()), |key, value| {
                     if keep(key)? {
                         found.insert(key.to_vec(), value.to_vec());
@@ -422,7 +427,7 @@ impl Inner {
         for (at, member) in self.members.iter().enumerate().filter(|(at, _)| *at != self.metadata) {
             let wanted = copies(&*truth, &|key| {
                 let tkey = MetadataContext.tkey_from_key(key)?;
-                Ok(tkey.class()? == record::COMMITTED
+                Ok(tkey.class()? != record::INSTANCE
                     || routes.of(InstanceId(record::number(&tkey)?)).mutable == at)
             })?;
             let found = copies(&*member.store.view()?, &|_| Ok(true))?;
