@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::dag::VersionDag;
+use uuid::Uuid;
+
+use super::dag::{Version, VersionDag};
 use super::set::VersionSet;
 use crate::key::VersionId;
-use crate::spi::Result;
+use crate::spi::{Error, ErrorKind, Result};
 
 /// A version and its ancestors, as the resolver asks for them. It never changes, and is shared.
 #[derive(Clone, Debug)]
@@ -36,6 +38,32 @@ impl Ancestry {
     /// `NotFound`.
     pub fn first_parents(dag: &VersionDag, reader: VersionId) -> Result<Self> {
         Self::walk(dag, reader, |parents| &parents[..parents.len().min(1)])
+    }
+
+    /// What a merge of these versions would see.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidArgument` for none; `Full` when the store has handed out all of its numbers.
+    pub fn of_merge(dag: &VersionDag, parents: &[VersionId]) -> Result<Self> {
+        let mut dag = dag.clone();
+        let Some(first) = parents.first() else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a merge has parents"));
+        };
+        let newest = dag.versions().map(|version| version.id.0).max().unwrap_or(0);
+        let id = newest
+            .checked_add(1)
+            .map(VersionId)
+            .ok_or_else(|| Error::new(ErrorKind::Full, "the store has handed out all of its numbers"))?;
+        // The merge stands in a copy of the DAG, and nothing is ever written at it.
+        let merge = Version {
+            id,
+            uuid: Uuid::new_v4(),
+            parents: parents.to_vec(),
+            committed: None,
+            ..dag.version(*first)?.clone()
+        };
+        dag.add_version(merge)?;
+        Self::new(&dag, id)
     }
 
     fn walk(dag: &VersionDag, reader: VersionId, follow: fn(&[VersionId]) -> &[VersionId]) -> Result<Self> {

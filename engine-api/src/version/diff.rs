@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::ancestry::Ancestry;
-use super::kv::{Flow, OrderedKeyValue};
+use super::kv::Flow;
 use super::resolver::{KeyResolver, MergePolicy, Offer, Resolved};
 use super::versioned::Versioned;
+use super::write::view_raw;
 use crate::ext::KeyRange;
 use crate::key::{DataContext, DataKey, InstanceId, TKey, VersionId};
 use crate::spi::{Result, Store, Value};
@@ -60,12 +61,22 @@ impl<S: Store> Versioned<S> {
         let after = self.seen_by(instance, versions.1)?;
         let ctx = DataContext::versioned(instance, versions.0);
         let sides = || (Side::new(&before, self.policy()), Side::new(&after, self.policy()));
+        let view = self.store.view()?;
+        let mut hand_on = |(tkey, (left, right)): (TKey, (Side<'_>, Side<'_>))| {
+            let before = self.settle(&*view, instance, &tkey, left.resolver.finish())?;
+            let after = self.settle(&*view, instance, &tkey, right.resolver.finish())?;
+            if same(&before, &after) {
+                Ok(Flow::Continue(()))
+            } else {
+                visit(Difference { tkey, before, after })
+            }
+        };
         let mut current: Option<(TKey, (Side<'_>, Side<'_>))> = None;
         let mut stopped = false;
-        self.visit_raw(&ctx, range, &mut |key, value| {
+        view_raw(&*view, &ctx, range, &mut |key, value| {
             if current.as_ref().is_none_or(|(tkey, _)| *tkey != key.tkey) {
                 if let Some(ended) = current.take()
-                    && hand_on(ended, visit)?.is_break()
+                    && hand_on(ended)?.is_break()
                 {
                     stopped = true;
                     return Ok(ControlFlow::Break(()));
@@ -79,7 +90,7 @@ impl<S: Store> Versioned<S> {
             Ok(ControlFlow::Continue(()))
         })?;
         match current {
-            Some(last) if !stopped => hand_on(last, visit).map(drop),
+            Some(last) if !stopped => hand_on(last).map(drop),
             _ => Ok(()),
         }
     }
@@ -90,15 +101,10 @@ impl<S: Store> Versioned<S> {
     }
 }
 
-fn hand_on(
-    (tkey, (left, right)): (TKey, (Side<'_>, Side<'_>)),
-    visit: &mut dyn FnMut(Difference) -> Result<Flow>,
-) -> Result<Flow> {
-    let (before, after) = (left.resolver.finish(), right.resolver.finish());
-    let same = match (&before, &after) {
+fn same(before: &Resolved, after: &Resolved) -> bool {
+    match (before, after) {
         (Resolved::Found { value: old, .. }, Resolved::Found { value: new, .. }) => old == new,
         _ if !before.is_visible() && !after.is_visible() => true,
         _ => before == after,
-    };
-    if same { Ok(Flow::Continue(())) } else { visit(Difference { tkey, before, after }) }
+    }
 }

@@ -9,6 +9,9 @@
 //! that have another entry at a descendant of theirs. What is left decides: no value, the key is absent; one
 //! value, it is that; more, it is a conflict, until a descendant writes or deletes the key. (DVID's rule,
 //! stated on sets rather than as a walk. See [`MergePolicy`] for the variants.)
+//!
+//! [`Versioned::conflicts`] lists conflicts with their sides, before a merge and at it; [`Versioned::resolve_conflict`]
+//! chooses one by writing it; a [`ConflictResolver`] settles them as they are read.
 
 mod ancestry;
 mod branches;
@@ -16,6 +19,7 @@ pub mod bundle;
 mod chain;
 mod change;
 mod compare;
+mod conflicts;
 mod copy;
 mod dag;
 mod diff;
@@ -31,8 +35,10 @@ mod new_version;
 mod place;
 mod read;
 mod record;
+mod resolve;
 mod resolver;
 mod set;
+mod settle;
 mod squash;
 mod stream;
 mod sweep;
@@ -44,6 +50,7 @@ mod write;
 
 pub use ancestry::Ancestry;
 pub use compare::compare_repos;
+pub use conflicts::{Conflict, Side};
 pub use copy::{Copied, compare_stores, copy_store};
 pub use dag::{Instance, Repo, Tag, Version, VersionDag};
 pub use diff::Difference;
@@ -53,7 +60,9 @@ pub use journal::LogLine;
 pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
 pub use migrate::{Migrated, Migration};
 pub use new_version::NewVersion;
+pub use resolve::{Choice, Settled};
 pub use resolver::{KeyResolver, MergePolicy, Offer, Resolved};
+pub use settle::ConflictResolver;
 pub use stream::{Stream, process_range, stream};
 pub use sweep::{Swept, Watch};
 pub use versioned::Versioned;

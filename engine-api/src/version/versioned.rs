@@ -11,6 +11,7 @@ use super::dag::{Instance, Repo, Version, VersionDag};
 use super::place::Targets;
 use super::record::{self, Counters};
 use super::resolver::MergePolicy;
+use super::settle::ConflictResolver;
 use crate::ext::{KeyRange, StoreExt};
 use crate::key::{Context, MetadataContext, TKey, TKeyClass, VersionId};
 use crate::spi::{
@@ -52,6 +53,8 @@ pub struct Versioned<S> {
     ancestries: Mutex<HashMap<VersionId, Arc<Ancestry>>>,
     /// Held by the one thread that changes the DAG.
     pub(super) changing: Mutex<()>,
+    /// Asked where a read would answer a conflict.
+    pub(super) resolver: Option<Arc<dyn ConflictResolver>>,
 }
 
 /// The DAG as it was when `counters` was the stored record.
@@ -115,6 +118,7 @@ impl<S: Store> Versioned<S> {
             state: RwLock::new(Arc::new(state)),
             ancestries: Mutex::default(),
             changing: Mutex::default(),
+            resolver: None,
         })
     }
 

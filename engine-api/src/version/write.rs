@@ -8,7 +8,7 @@ use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
 use super::place::Target;
 use super::read::{resolve_key, resolve_range};
 use super::record;
-use super::resolver::{Decided, Resolved, conflict};
+use super::resolver::{Decided, Resolved};
 use super::versioned::Versioned;
 use crate::ext::{KeyRange, StoreExt, ViewExt};
 use crate::key::{Context, DataContext, DataKey, Mark, MetadataContext, TKey, VersionId};
@@ -18,7 +18,7 @@ use crate::spi::{
 
 impl<S: Store> Versioned<S> {
     /// Commits a batch that [`writing`] has begun.
-    fn finish(&self, target: &Target, batch: &WriteBatch) -> Result<()> {
+    pub(super) fn finish(&self, target: &Target, batch: &WriteBatch) -> Result<()> {
         let error = match self.store.write(batch) {
             Err(error) if error.kind() == ErrorKind::Conflict => error,
             outcome => return outcome,
@@ -63,7 +63,7 @@ fn context_of(key: &DataKey) -> DataContext {
 }
 
 /// Begins a batch in a context that may be written.
-fn writing(target: &Target) -> Result<WriteBatch> {
+pub(super) fn writing(target: &Target) -> Result<WriteBatch> {
     let mut batch = WriteBatch::new();
     if let Target::Versioned { committed: true, .. } = target {
         return Err(closed());
@@ -80,7 +80,7 @@ fn writing(target: &Target) -> Result<WriteBatch> {
     Ok(batch)
 }
 
-fn view_raw(
+pub(super) fn view_raw(
     view: &dyn View,
     ctx: &DataContext,
     range: &KeyRange,
@@ -105,7 +105,7 @@ fn closed() -> Error {
 }
 
 /// Adds a put to a batch.
-fn put(batch: &mut WriteBatch, target: &Target, tkey: &TKey, value: Bytes) {
+pub(super) fn put(batch: &mut WriteBatch, target: &Target, tkey: &TKey, value: Bytes) {
     if let Target::Versioned { ctx, .. } = target {
         batch.push(Op::Delete { key: ctx.tombstone_key(tkey).into() });
     }
@@ -113,7 +113,7 @@ fn put(batch: &mut WriteBatch, target: &Target, tkey: &TKey, value: Bytes) {
 }
 
 /// Adds a delete to a batch.
-fn delete(batch: &mut WriteBatch, target: &Target, tkey: &TKey) {
+pub(super) fn delete(batch: &mut WriteBatch, target: &Target, tkey: &TKey) {
     batch.push(Op::Delete { key: target.construct_key(tkey).into() });
     if let Target::Versioned { ctx, .. } = target {
         batch.push(Op::Put { key: ctx.tombstone_key(tkey).into(), value: Bytes::new() });
@@ -122,7 +122,7 @@ fn delete(batch: &mut WriteBatch, target: &Target, tkey: &TKey) {
 
 /// Adds to a batch what holds as long as a key is what it was resolved to. Ancestors are committed and can't
 /// change, so at a version that is its own entry alone.
-fn require(batch: &mut WriteBatch, target: &Target, tkey: &TKey, resolved: &Resolved) {
+pub(super) fn require(batch: &mut WriteBatch, target: &Target, tkey: &TKey, resolved: &Resolved) {
     let own = |version: VersionId, ctx: &DataContext| ctx.version() == Some(version);
     let value = match resolved {
         Resolved::Found { value, .. } => Some(value.clone()),
@@ -164,7 +164,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
         if let Target::Versioned { ctx, ancestry, .. } = &target {
             let key = (ctx.instance(), tkey);
             let decided = resolve_key(&*view, ancestry, self.policy(), key, |value, _| value.keep())?;
-            return Ok(decided.into());
+            return self.settle(&*view, ctx.instance(), tkey, decided.into());
         }
         Ok(match view.get(&target.construct_key(tkey))? {
             Some(value) => Resolved::Found { value, version: VersionId::default() },
@@ -191,7 +191,11 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
             Decided::Found { value: Some(value), .. } => read(&value),
             Decided::Found { value: None, .. } => {}
             Decided::Deleted { .. } | Decided::Absent => return Ok(false),
-            Decided::Conflict { versions } => return Err(conflict(&versions)),
+            Decided::Conflict { versions } => {
+                let settled = self.settle(&*view, ctx.instance(), tkey, Resolved::Conflict { versions })?;
+                let Some(value) = settled.into_value()? else { return Ok(false) };
+                read(&value);
+            }
         }
         Ok(true)
     }
@@ -209,7 +213,9 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
         let target = self.place(ctx)?;
         let view = self.store.view()?;
         if let Target::Versioned { ctx, ancestry, .. } = &target {
-            return resolve_range(&*view, ancestry, self.policy(), ctx, range, fetch, visit);
+            let place = (&*view, ctx, fetch);
+            let mut each = |tkey: &[u8], seen: Seen<'_>| self.hand_on(place, tkey, seen, visit);
+            return resolve_range(&*view, ancestry, self.policy(), ctx, range, fetch, &mut each);
         }
         let full = ctx.full_range(range);
         let mut scan = full.scan();
