@@ -11,4 +11,4 @@ pub use formats::{
 };
 pub use properties::{Axis, Properties};
 pub use transfer::{ImportOptions, Watch, export_region, import_image, write_image};
-pub use versioned::{DATATYPE, Volume, VolumeAt, coords_of};
+pub use versioned::{DATATYPE, Volume, VolumeAt, chunk_key, coords_of};

@@ -291,7 +291,8 @@ fn repeat(work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
 /// The only scale that is written yet: full resolution.
 const SCALE: u8 = 0;
 
-fn chunk_key(chunk: &Coords) -> TKey {
+/// The key of a chunk.
+pub fn chunk_key(chunk: &Coords) -> TKey {
     let mut key = vec![SCALE];
     encode_coords(chunk, &mut key);
     TKey::new(CHUNKS, &key)

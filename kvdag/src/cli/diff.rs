@@ -81,17 +81,8 @@ impl fmt::Display for Differences {
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
     let (before, after) = (store.find(&args.before)?, store.find(&args.after)?);
-    let instances = match &args.name {
-        Some(name) => vec![store.instance(name)?],
-        None => store
-            .dag()?
-            .instances()
-            .filter(|instance| instance.repo == before.repo && instance.versioned)
-            .cloned()
-            .collect(),
-    };
     let mut differences = Vec::new();
-    for instance in instances {
+    for instance in store::instances(&store, before.repo, args.name.as_deref())? {
         store.diff(instance.id, (before.id, after.id), &KeyRange::ALL, &mut |found| {
             differences.push(Line {
                 name: instance.name.clone(),
@@ -109,7 +100,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
 }
 
 /// A key as its datatype shows it: a chunk's coordinates, or the bytes behind the class.
-fn key_text(instance: &Instance, tkey: &TKey) -> Result<String> {
+pub(crate) fn key_text(instance: &Instance, tkey: &TKey) -> Result<String> {
     if instance.datatype == volume::DATATYPE {
         return Ok(format!("chunk {}", volume::coords_of(tkey)?));
     }

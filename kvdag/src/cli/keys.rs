@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine_api::version::Resolved;
 use engine_api::{Bytes, Error, ErrorKind, Result};
@@ -99,12 +99,16 @@ pub(crate) fn get(args: &GetArgs, output: Output) -> Result<()> {
     output::raw(format!("{json}\n").as_bytes())
 }
 
+/// A value from a file.
+pub(crate) fn read_file(file: &Path) -> Result<Bytes> {
+    let unreadable = |error| Error::from_io(error, "the file can't be read").with("file", file.display());
+    fs::read(file).map(Bytes::from).map_err(unreadable)
+}
+
 pub(crate) fn put(args: &PutArgs, _: Output) -> Result<()> {
     let value: Bytes = match (&args.value, &args.file) {
         (Some(value), _) => value.clone().into(),
-        (None, Some(file)) => fs::read(file)
-            .map_err(|error| Error::from_io(error, "the file can't be read").with("file", file.display()))?
-            .into(),
+        (None, Some(file)) => read_file(file)?,
         (None, None) => {
             let mut bytes = Vec::new();
             std::io::stdin()

@@ -9,6 +9,7 @@ mod check;
 mod clone;
 mod commit;
 mod compact;
+mod conflicts;
 mod conformance;
 mod copy;
 mod defects;
@@ -24,11 +25,13 @@ mod init;
 mod interrupt;
 mod keys;
 mod log;
+mod merge;
 mod migrate;
 mod new;
 mod note;
 mod output;
 mod repair;
+mod resolve;
 mod scan;
 mod show;
 mod squash;
@@ -112,6 +115,12 @@ enum Command {
     Show(show::Args),
     /// List the keys that differ between two versions.
     Diff(diff::Args),
+    /// Merge committed versions into a branch, or onto a new one; conflicts are counted, and left to be resolved.
+    Merge(merge::Args),
+    /// List the keys in conflict, with every side: at a version, or before several are merged.
+    Conflicts(conflicts::Args),
+    /// Choose a side, or another value, for one key in conflict or for all of them.
+    Resolve(resolve::Args),
     /// Copy a store to another engine or place, whole, with its history.
     Copy(copy::Args),
     /// Carry versions from store to store in a file.
@@ -189,6 +198,9 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Note(args) => note::run(&args, output),
         Command::Show(args) => show::run(&args, output),
         Command::Diff(args) => diff::run(&args, output),
+        Command::Merge(args) => merge::run(&args, output),
+        Command::Conflicts(args) => conflicts::run(&args, output),
+        Command::Resolve(args) => resolve::run(&args, output),
         Command::Copy(args) => copy::run(&args, output),
         Command::Bundle(args) => bundle::run(&args, output),
         Command::Clone(args) => clone::run(&args, output),

@@ -1,7 +1,7 @@
 //! Opening stores for commands.
 
-use engine_api::key::VersionId;
-use engine_api::version::{Version, Versioned, Work};
+use engine_api::key::{RepoId, VersionId};
+use engine_api::version::{Instance, Version, Versioned, Work};
 use engine_api::{Error, ErrorKind, OpenMode, Opened, Result, Store, Uuid};
 
 /// A store as commands use it.
@@ -100,6 +100,15 @@ pub(crate) fn version(store: &AnyStore, spec: Option<&str>) -> Result<Version> {
 /// The number of the version that a command line names.
 pub(crate) fn version_id(store: &AnyStore, spec: Option<&str>) -> Result<VersionId> {
     version(store, spec).map(|version| version.id)
+}
+
+/// The instance that a command line names, or each of the repo's that has versions.
+pub(crate) fn instances(store: &AnyStore, repo: RepoId, name: Option<&str>) -> Result<Vec<Instance>> {
+    let of_repo = |instance: &&Instance| instance.repo == repo && instance.versioned;
+    match name {
+        Some(name) => Ok(vec![store.instance(name)?]),
+        None => Ok(store.dag()?.instances().filter(of_repo).cloned().collect()),
+    }
 }
 
 /// The first digits of a UUID: enough to tell versions apart, and what `log` shows.
