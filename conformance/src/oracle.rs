@@ -7,7 +7,7 @@ use engine_api::key::VersionId;
 use engine_api::version::Resolved;
 
 /// A DAG and what was written in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Oracle {
     parents: BTreeMap<VersionId, Vec<VersionId>>,
     /// For each key, what was written at which version; `None` is a delete.

@@ -1,10 +1,15 @@
 //! Histories for the cases: a DAG given as a table, with what is written at each node.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use engine_api::KeyRange;
 use engine_api::Store;
 use engine_api::key::{DataContext, InstanceId, TKey, VersionId};
 use engine_api::layers::Relaxed;
-use engine_api::version::{MergePolicy, NewInstance, OrderedKeyValue as _, Resolved, Versioned};
+use engine_api::version::{
+    ConflictResolver, Flow, MergePolicy, NewInstance, OrderedKeyValue as _, Resolved, Versioned,
+};
 
 use crate::checks::check_refused;
 use crate::context::{Context, Place};
@@ -36,20 +41,9 @@ impl Lab {
         Self::over(Relaxed(place.open()?))
     }
 
-    pub(super) fn with_policy(self, policy: MergePolicy) -> Self {
-        Self { store: self.store.with_policy(policy), ..self }
-    }
-
     /// The history of a table, whose first node is the root.
     pub(super) fn of(ctx: &Context, nodes: &[Node<'_>]) -> Verdict<Self> {
-        let mut lab = Self::new(ctx)?;
-        for (number, (parents, edits)) in (1..).zip(nodes) {
-            if number > 1 {
-                lab.add(parents)?;
-            }
-            lab.edit(number, edits)?;
-        }
-        Ok(lab)
+        Self::new(ctx)?.grown(nodes)
     }
 }
 
@@ -59,6 +53,25 @@ impl<S: Store> Lab<S> {
         let repo = store.create_repo("lab", None)?;
         let instance = store.create_instance(repo.id, &NewInstance::new("notes", "keyvalue"))?.id;
         Ok(Self { store, instance, nodes: vec![repo.root] })
+    }
+
+    pub(super) fn with_policy(self, policy: MergePolicy) -> Self {
+        Self { store: self.store.with_policy(policy), ..self }
+    }
+
+    pub(super) fn with_resolver(self, resolver: Arc<dyn ConflictResolver>) -> Self {
+        Self { store: self.store.with_resolver(resolver), ..self }
+    }
+
+    /// The same with the history of a table, whose first node is the root that is there.
+    pub(super) fn grown(mut self, nodes: &[Node<'_>]) -> Verdict<Self> {
+        for (number, (parents, edits)) in (1..).zip(nodes) {
+            if number > 1 {
+                self.add(parents)?;
+            }
+            self.edit(number, edits)?;
+        }
+        Ok(self)
     }
 
     /// How many nodes there are.
@@ -108,6 +121,17 @@ impl<S: Store> Lab<S> {
             }
         }
         Ok(())
+    }
+
+    /// How many entries a key has at a node: values and tombstones.
+    pub(super) fn stored(&self, node: usize, key: &str) -> Verdict<usize> {
+        let mut count = 0;
+        let version = self.version(node);
+        self.store.visit_raw(&self.at(node), &KeyRange::one(key.as_bytes()), &mut |key, _| {
+            count += usize::from(key.version == version);
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(count)
     }
 
     /// Fails unless a key has this value, or none, at each of the nodes.

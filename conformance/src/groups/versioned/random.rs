@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use engine_api::key::VersionId;
 use engine_api::version::{Batcher as _, Flow, OrderedKeyValue as _, Resolved};
 use engine_api::{Fetch, KeyRange};
 
@@ -28,6 +29,13 @@ pub(super) const CASES: &[Case] = &[
         random_ranges_agree_with_the_rule,
         "In random histories, ranges at each version give the keys that the rule on sets says, conflicts among them.",
         "Ranges resolve by another path than single keys.",
+    )
+    .needs(NEEDS),
+    Case::new(
+        "versioned.random-conflicts-agree-with-the-rule",
+        random_conflicts_agree_with_the_rule,
+        "In random histories, the conflicts of a merge of any versions are the rule's, before it is made and after.",
+        "What is foreseen is only worth something if it is what comes.",
     )
     .needs(NEEDS),
 ];
@@ -77,6 +85,46 @@ fn random_ranges_agree_with_the_rule(ctx: &Context) -> Verdict {
                     .collect();
                 check_eq!(seen, expected, "the range {range:?} at node {node}");
             }
+        }
+        Ok(())
+    })
+}
+
+fn random_conflicts_agree_with_the_rule(ctx: &Context) -> Verdict {
+    each_history(ctx, |history, rng| {
+        let (lab, mut oracle) = (&history.lab, history.oracle.clone());
+        for node in 1..=lab.len() {
+            lab.commit(node)?;
+        }
+        for round in 0..3 {
+            let mut heads: Vec<_> =
+                (0..2 + rng.below(2)).map(|_| lab.version(1 + rng.below(lab.len()))).collect();
+            heads.sort_unstable();
+            heads.dedup();
+            let list = |versions: &[VersionId]| {
+                let mut found = Vec::new();
+                lab.store.conflicts(lab.instance, versions, &KeyRange::ALL, &mut |conflict| {
+                    let sides = conflict.sides.iter().map(|side| side.version).collect();
+                    found.push((conflict.tkey, Resolved::Conflict { versions: sides }));
+                    Ok(Flow::Continue(()))
+                })?;
+                Verdict::Ok(found)
+            };
+            let foreseen = list(&heads)?;
+            let merge = match heads[..] {
+                [one] => one,
+                _ => lab.store.merge(&heads, Some(&format!("merge-{round}")))?.id,
+            };
+            if heads.len() > 1 {
+                oracle.add_version(merge, &heads);
+            }
+            let expected: Vec<_> = oracle
+                .keys()
+                .map(|key| (key.as_ref().into(), oracle.resolve(key, merge)))
+                .filter(|(_, resolved)| matches!(resolved, Resolved::Conflict { .. }))
+                .collect();
+            check_eq!(foreseen, expected, "the conflicts before {heads:?} are merged");
+            check_eq!(list(&[merge])?, expected, "the conflicts once they are");
         }
         Ok(())
     })
