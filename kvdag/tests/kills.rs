@@ -10,21 +10,23 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use engine_api::key::{DataContext, TKey, VersionId};
+use engine_api::version::bundle::{ApplyOptions, Selection, apply_bundle, create_bundle};
 use engine_api::version::{
-    Batcher, Flow, Horizon, NewInstance, OrderedKeyValue, Resolved, Version, Versioned,
+    Batcher, Flow, Horizon, NewInstance, NewVersion, OrderedKeyValue, Resolved, Version, Versioned,
 };
-use engine_api::{Bytes, Fetch, KeyRange, Result, Store, StoreExt};
+use engine_api::{Bytes, Fetch, KeyRange, Result, Store, StoreExt, Uuid};
 use tempfile::{TempDir, tempdir};
 
 type AnyStore = Versioned<Box<dyn Store>>;
 
 const ENGINES: [&str; 4] = ["redb", "sqlite", "lmdb", "sled"];
 /// Kills in the short form.
-const FEW: usize = 24;
+const FEW: usize = 30;
 /// What the child is told to do: the operation's name and the store's URL.
 const TASK: &str = "KVDAG_KILLS_CHILD";
 
@@ -45,11 +47,12 @@ struct Operation {
     step: fn(&AnyStore, usize) -> Result<()>,
 }
 
-const OPERATIONS: [Operation; 4] = [
+const OPERATIONS: [Operation; 5] = [
     Operation { name: "merge", steps: 3 * SPARE, step: merge },
     Operation { name: "gc", steps: CHAIN / RUN, step: gc },
     Operation { name: "delete-instance", steps: SPARE, step: delete_instance },
     Operation { name: "squash", steps: CHAIN / RUN, step: squash },
+    Operation { name: "apply", steps: SPARE, step: apply },
 ];
 
 /// Merges a branch, writes what the merge says, commits it: a step each.
@@ -57,7 +60,10 @@ fn merge(store: &AnyStore, step: usize) -> Result<()> {
     let number = step / 3;
     let head = store.find("main")?;
     match step % 3 {
-        0 => store.merge(&[head.id, store.find(&format!("side-{number}"))?.id], None).map(drop),
+        0 => {
+            let side = store.find(&format!("side-{number}"))?.id;
+            store.merge_with(&[head.id, side], &named(format!("merge {number}"))).map(drop)
+        }
         1 => store.put(&at(store, DATA[0], head.id)?, &TKey::from("merged"), number.to_string().into()),
         _ => store.commit_version(head.id, "").map(drop),
     }
@@ -76,6 +82,52 @@ fn squash(store: &AnyStore, step: usize) -> Result<()> {
     // Those before are one version each.
     let chain = chain(store)?;
     store.squash(chain[step].id, chain[step + RUN - 1].id, &mut |_| Ok(())).map(drop)
+}
+
+/// Applies a bundle of a branch that the store hasn't got.
+fn apply(store: &AnyStore, step: usize) -> Result<()> {
+    static SOURCE: LazyLock<AnyStore> = LazyLock::new(|| elsewhere().unwrap());
+    let heads = [SOURCE.find(&format!("far-{step}"))?.id];
+    let mut bundle = Vec::new();
+    create_bundle(&SOURCE, &Selection::new().heads(heads), &mut bundle, &mut |_| Ok(()))?;
+    apply_bundle(store, &ApplyOptions::new(), &mut bundle.as_slice(), &mut |_| Ok(())).map(drop)
+}
+
+/// The same store, gone on with elsewhere: branches with a lot on them.
+fn elsewhere() -> Result<AnyStore> {
+    let store = Versioned::create(kvdag::open("memory:")?)?;
+    fill(&store)?;
+    let head = store.find("main")?.id;
+    for far in 0..SPARE {
+        let branch = format!("far-{far}");
+        let mut version = head;
+        for number in 0..3 {
+            let new = named(format!("{branch} {number}"));
+            version =
+                store.new_version_with(version, &if number == 0 { new.branch(&branch) } else { new })?.id;
+            let entries: Vec<_> = (0..1000_u32)
+                .map(|key| {
+                    (TKey::from(&key.to_be_bytes()), Bytes::from(format!("{branch} {number} {key:>500}")))
+                })
+                .collect();
+            store.put_range(&at(&store, DATA[far % 2], version)?, &entries)?;
+            commit(&store, version)?;
+        }
+    }
+    Ok(store)
+}
+
+/// A version with a UUID that is the same in every store.
+fn named(name: impl AsRef<[u8]>) -> NewVersion {
+    NewVersion::new().uuid(uuid(name.as_ref()))
+}
+
+fn uuid(name: &[u8]) -> Uuid {
+    // FNV-1a, which tells these few names apart.
+    let hash = name.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    Uuid::from_u128(u128::from(hash))
 }
 
 /// The versions that `main` had at first, oldest first.
@@ -106,7 +158,7 @@ fn commit(store: &AnyStore, version: VersionId) -> Result<()> {
 
 /// Fills a new store; it holds the same in every engine.
 fn fill(store: &AnyStore) -> Result<()> {
-    let repo = store.create_repo("atlas", None)?;
+    let repo = store.create_repo("atlas", Some(uuid(b"atlas")))?;
     for name in DATA.map(str::to_owned).into_iter().chain((0..SPARE).map(|number| format!("spare-{number}")))
     {
         store.create_instance(repo.id, &NewInstance::new(name, "keyvalue"))?;
@@ -114,7 +166,7 @@ fn fill(store: &AnyStore) -> Result<()> {
     let mut version = repo.root;
     for number in 0..u32::try_from(CHAIN).unwrap() {
         if number > 0 {
-            version = store.new_version(version, None)?.id;
+            version = store.new_version_with(version, &named(format!("main {number}")))?.id;
         }
         for (south, instance) in (0..).zip(DATA) {
             let at = at(store, instance, version)?;
@@ -140,14 +192,14 @@ fn fill(store: &AnyStore) -> Result<()> {
     }
     for spare in 0..SPARE {
         let name = format!("side-{spare}");
-        let side = store.new_version(version, Some(&name))?.id;
+        let side = store.new_version_with(version, &named(&name).branch(&name))?.id;
         store.put(&at(store, DATA[0], side)?, &TKey::from(name.as_str()), "here".into())?;
         commit(store, side)?;
     }
     Ok(())
 }
 
-type Answers = BTreeMap<(String, VersionId), Vec<(TKey, Option<Bytes>)>>;
+type Answers = BTreeMap<(String, Uuid), Vec<(TKey, Option<Bytes>)>>;
 
 /// All that can be read: of each instance at each readable version the keys and their values, a conflict being `None`.
 fn answers(store: &AnyStore) -> Answers {
@@ -167,7 +219,7 @@ fn answers(store: &AnyStore) -> Answers {
                     Ok(Flow::Continue(()))
                 })
                 .unwrap();
-            answers.insert((instance.name.clone(), version.id), found);
+            answers.insert((instance.name.clone(), version.uuid), found);
         }
     }
     answers
@@ -177,8 +229,8 @@ fn answers(store: &AnyStore) -> Answers {
 #[derive(Debug, PartialEq, Eq)]
 struct State {
     answers: Answers,
-    /// The versions: number, parents, branch, whether committed, whether cleaned.
-    versions: Vec<(VersionId, Vec<VersionId>, String, bool, bool)>,
+    /// The versions: parents, branch, whether committed, whether cleaned.
+    versions: BTreeMap<Uuid, (Vec<Uuid>, String, bool, bool)>,
     /// The entries of the data, all in all.
     entries: u64,
 }
@@ -187,7 +239,8 @@ fn state(store: &AnyStore) -> State {
     let dag = store.dag().unwrap();
     let versions = dag.versions().map(|version| {
         let (committed, cleaned) = (version.committed.is_some(), version.cleaned.is_some());
-        (version.id, version.parents.clone(), version.branch.clone(), committed, cleaned)
+        let parents = version.parents.iter().map(|parent| dag.version(*parent).unwrap().uuid);
+        (version.uuid, (parents.collect(), version.branch.clone(), committed, cleaned))
     });
     let entries = store.store().count(&KeyRange::prefix(&[1])).unwrap();
     State { answers: answers(store), versions: versions.collect(), entries }
@@ -300,7 +353,7 @@ fn judge(operation: &Operation, url: &str, told: usize, states: &[State]) -> boo
         (told..=(told + 1).min(last)).any(|step| states[step].answers == left),
         "{what}: neither before nor after"
     );
-    let resumed = store.resume().unwrap();
+    let resumed = store.resume().unwrap() + store.abandon().unwrap();
     assert_eq!(store.unfinished().unwrap(), [], "{what}");
     let now = state(&store);
     let done = (told..=(told + 1).min(last)).find(|step| states[*step] == now);
