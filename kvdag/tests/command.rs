@@ -42,6 +42,13 @@ fn what_the_demo_keeps_can_be_gone_on_with() {
     assert_eq!(info["instances"][1]["properties"]["grid"]["shape"], serde_json::json!([189, 233, 197]));
     let diff = succeed(at, &["diff", store, "main", "blanked", "--format", "json"]).json();
     assert_eq!(diff["differences"].as_array().unwrap().len(), 4, "the chunks that the box cuts");
+    let within = |region: &str| {
+        let diff =
+            succeed(at, &["diff", store, "main", "blanked", "--region", region, "--format", "json"]).json();
+        diff["differences"].as_array().unwrap().len()
+    };
+    assert_eq!((within("0:189,0:233,0:197"), within("0:1,0:1,0:1")), (4, 0));
+    fail(at, &["diff", store, "main", "blanked", "--region", "0:1,0:1"], 2, "numbers of axes");
     for (file, version) in [("a.npy", "main"), ("b.npy", "blanked")] {
         succeed(at, &["export", store, "head", file, "--at", version]);
     }
@@ -77,6 +84,8 @@ fn keys_have_versions_and_branches() {
     assert_eq!(succeed(at, &["scan", store, "--from", "d", "--limit", "1", "--keys"]).out, "gone\n");
     let diff = succeed(at, &["diff", store, "main", "draft"]).out;
     assert!(diff.starts_with("M default colour\nD default gone\n2 keys differ"), "{diff}");
+    let diff = succeed(at, &["diff", store, "main", "draft", "--prefix", "g"]).out;
+    assert!(diff.starts_with("D default gone\n1 keys differ"), "{diff}");
     let next = succeed(at, &["new", store, "main", "--format", "json"]).json();
     assert_eq!(next["branch"], "main");
     fail(at, &["branch", store, "draft", "--from", "main~"], 4, "has this branch already");

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use chunks::{ChunkStore, Region};
 use engine_api::version::{Instance, Resolved};
 use engine_api::{KeyRange, Result, key::TKey};
 use serde::Serialize;
+use volume::Volume;
 
-use super::keys::text;
+use super::keys::{Keys, text};
 use super::output::Output;
 use super::store;
 
@@ -22,6 +24,11 @@ pub(crate) struct Args {
     /// Only this collection or volume.
     #[arg(long = "in", value_name = "NAME")]
     name: Option<String>,
+    #[command(flatten)]
+    keys: Keys,
+    /// Only volumes, and of those the chunks that have a part in this region, slowest axis first.
+    #[arg(long, value_name = "Z0:Z1,Y0:Y1,X0:X1", conflicts_with_all = ["prefix", "from", "to"])]
+    region: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -82,8 +89,29 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
     let (before, after) = (store.find(&args.before)?, store.find(&args.after)?);
     let mut differences = Vec::new();
+    let region = args.region.as_deref().map(str::parse::<Region>).transpose()?;
     for instance in store::instances(&store, before.repo, args.name.as_deref())? {
-        store.diff(instance.id, (before.id, after.id), &KeyRange::ALL, &mut |found| {
+        let is_volume = instance.datatype == volume::DATATYPE;
+        let grid = match &region {
+            Some(region) if is_volume => {
+                let grid = *Volume::open_unfinished(&store, &instance.name)?.at(after.id).grid();
+                grid.check_region(region)?;
+                Some((grid, region))
+            }
+            Some(_) => continue,
+            None => None,
+        };
+        let range = match args.keys.are_all() {
+            true => KeyRange::ALL,
+            false if instance.datatype == keyvalue::DATATYPE => keyvalue::within_class(&args.keys.range()),
+            false => continue,
+        };
+        store.diff(instance.id, (before.id, after.id), &range, &mut |found| {
+            if let Some((grid, region)) = &grid
+                && grid.chunk_region(&volume::coords_of(&found.tkey)?)?.intersection(region).is_none()
+            {
+                return Ok(ControlFlow::Continue(()));
+            }
             differences.push(Line {
                 name: instance.name.clone(),
                 key: key_text(&instance, &found.tkey)?,

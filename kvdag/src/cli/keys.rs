@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::Read;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use engine_api::version::Resolved;
-use engine_api::{Bytes, Error, ErrorKind, Result};
+use engine_api::{Bytes, Error, ErrorKind, KeyRange, Result};
 use keyvalue::KeyValue;
 use serde::Serialize;
 
@@ -22,6 +23,39 @@ pub(crate) struct Where {
     /// The keyvalue collection.
     #[arg(long = "in", value_name = "COLLECTION", default_value = DEFAULT_COLLECTION)]
     pub(crate) collection: String,
+}
+
+/// Some of a collection's keys.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Keys {
+    /// Only keys that begin with this.
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    prefix: Option<String>,
+    /// Only keys from this one on.
+    #[arg(long)]
+    from: Option<String>,
+    /// Only keys before this one.
+    #[arg(long)]
+    to: Option<String>,
+}
+
+impl Keys {
+    /// Whether all of them are meant.
+    pub(crate) fn are_all(&self) -> bool {
+        self.prefix.is_none() && self.from.is_none() && self.to.is_none()
+    }
+
+    /// The range of them.
+    pub(crate) fn range(&self) -> KeyRange {
+        let own = |key: &String| key.clone().into_bytes();
+        match &self.prefix {
+            Some(prefix) => KeyRange::prefix(prefix.as_bytes()),
+            None => KeyRange::between(
+                self.from.as_ref().map_or(Bound::Unbounded, |from| Bound::Included(own(from))),
+                self.to.as_ref().map_or(Bound::Unbounded, |to| Bound::Excluded(own(to))),
+            ),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

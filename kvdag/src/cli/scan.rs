@@ -1,14 +1,14 @@
 //! `kvdag scan`.
 
 use std::fmt;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 
 use engine_api::version::Resolved;
-use engine_api::{Fetch, KeyRange, Result};
+use engine_api::{Fetch, Result};
 use keyvalue::KeyValue;
 use serde::Serialize;
 
-use super::keys::{Where, text};
+use super::keys::{Keys, Where, text};
 use super::output::Output;
 use super::store;
 
@@ -16,15 +16,8 @@ use super::store;
 pub(crate) struct Args {
     /// The store.
     store: String,
-    /// Only keys that begin with this.
-    #[arg(long, conflicts_with_all = ["from", "to"])]
-    prefix: Option<String>,
-    /// Only keys from this one on.
-    #[arg(long)]
-    from: Option<String>,
-    /// Only keys before this one.
-    #[arg(long)]
-    to: Option<String>,
+    #[command(flatten)]
+    keys_in: Keys,
     /// At most this many.
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
@@ -66,14 +59,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
     let version = store::version_id(&store, args.place.at.as_deref())?;
     let dag = store.dag()?;
-    let own = |key: &String| key.clone().into_bytes();
-    let range = match &args.prefix {
-        Some(prefix) => KeyRange::prefix(prefix.as_bytes()),
-        None => KeyRange::between(
-            args.from.as_ref().map_or(Bound::Unbounded, |from| Bound::Included(own(from))),
-            args.to.as_ref().map_or(Bound::Unbounded, |to| Bound::Excluded(own(to))),
-        ),
-    };
+    let range = args.keys_in.range();
     let limit = args.limit.unwrap_or(usize::MAX);
     let fetch = if args.keys { Fetch::Keys } else { Fetch::Entries };
     let mut entries = Vec::new();
