@@ -1,27 +1,16 @@
 //! Opening several stores as one, as a TOML file says: the scheme `tiers:`, whose path is the file's.
 //!
 //! ```toml
-//! [stores]                                # names, and the stores that they stand for; paths are beside the file
-//! fast = "lmdb:fast.lmdb"
-//! bulk = "redb:bulk.redb?cache=1GiB"
+//! [stores]
+//! bulk = "redb:bulk.redb"
 //! cold = "sqlite:cold.sqlite"
 //!
 //! [tiers]
-//! metadata = "fast"                       # repos, versions, instances; as `mutable` unless it is named
-//! mutable = "bulk"                        # data
-//! immutable = "cold"                      # what `archive` moves committed data to; none unless it is named
-//!
-//! [[rule]]                                # one of `instance`, `tag`, `datatype`; and a store for one tier or both
-//! instance = "atlas/segmentation"         # REPO/NAME, or NAME
-//! mutable = "fast"
-//!
-//! [[rule]]
-//! tag = "type=meshes"
-//! immutable = "bulk"
+//! mutable = "bulk"
+//! immutable = "cold"
 //! ```
 //!
-//! Rules are looked at when an instance is made: one by its name decides before one by a tag, and that before one by
-//! datatype; of several of a kind the first one. The choice stays with the instance.
+//! The repository's `docs/tiers.md` says what else may stand in it, and what holds between the stores.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};

@@ -87,6 +87,19 @@ fn data_goes_where_the_file_says_and_stays_readable_when_it_moves() {
     fail(at, &["get", "tiers:brain.toml", "soma"], 3, "no store at this path");
 }
 
+/// The file that the docs show is one that can be used.
+#[test]
+fn the_file_of_the_docs_opens() {
+    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tiers.md")).unwrap();
+    let (_, rest) = docs.split_once("```toml\n").unwrap();
+    let (file, _) = rest.split_once("```").unwrap();
+    let folder = tempdir().unwrap();
+    write(folder.path(), file);
+    succeed(folder.path(), &["init", "tiers:brain.toml"]);
+    succeed(folder.path(), &["put", "tiers:brain.toml", "k", "v"]);
+    assert_eq!(count(folder.path(), "lmdb:fast.lmdb"), 1, "keyvalue goes to the fast one");
+}
+
 #[test]
 fn a_file_that_says_something_else_is_refused_with_its_line() {
     let folder = tempdir().unwrap();
