@@ -9,7 +9,7 @@ use std::sync::Arc;
 use engine_api::{Config, Result, Store};
 use sled::Tree;
 
-use super::store::Database;
+use super::database::Database;
 
 /// The tree beneath a store. It keeps the folder open.
 pub struct Beneath(Arc<Database>);

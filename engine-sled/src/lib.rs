@@ -3,6 +3,7 @@
 #[cfg(feature = "bench")]
 pub mod bench;
 mod config;
+mod database;
 mod error;
 mod store;
 mod view;
@@ -21,8 +22,9 @@ use engine_api::{
 };
 
 use config::Settings;
+use database::Database;
 use error::{convert_io, convert_open};
-use store::{Database, SledStore};
+use store::SledStore;
 
 /// The sled engine, under the scheme `sled:`. A store is a folder.
 pub static SLED: SledEngine = SledEngine;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine_api::{Advance, Bytes, Direction, Result, Scan, Value, View, Visitor};
 use sled::{IVec, Iter};
 
-use super::store::Database;
+use super::database::Database;
 
 /// Values shorter than this are copied, which costs less than to count who shares them.
 const LEND_FROM: usize = 1024;

@@ -73,7 +73,7 @@ fn a_bundle_and_a_delta_go_to_every_engine() {
         succeed(at, &["bundle", "apply", &whole, "full.kvb", "--create"]);
         assert_eq!(scans(at, &whole), expected, "{engine}");
         succeed(at, &["bundle", "apply", &parts, "first.kvb", "--create"]);
-        fail(at, &["scan", &parts, "--at", "draft"], 3, "no branch or version");
+        fail(at, &["scan", &parts, "--at", "draft"], 3, "no branch, tag or version");
         let applied = succeed(at, &["bundle", "apply", &parts, "rest.kvb", "--format", "json"]).json();
         assert_eq!(applied["versions"].as_array().unwrap().len(), 2);
         assert_eq!(scans(at, &parts), expected, "{engine}");
@@ -82,7 +82,7 @@ fn a_bundle_and_a_delta_go_to_every_engine() {
         let check = succeed(at, &["check", &parts, "--format", "json"]).json();
         assert_eq!(check["problems"], serde_json::json!([]), "{engine}");
         succeed(at, &["bundle", "abandon", &parts]);
-        fail(at, &["get", &whole, "colour", "--at", "open"], 3, "no branch or version");
+        fail(at, &["get", &whole, "colour", "--at", "open"], 3, "no branch, tag or version");
     }
     assert!(!names(at).iter().any(|name| name.contains("partial")), "{:?}", names(at));
 }

@@ -1,19 +1,10 @@
-//! Keys in conflict, with every side: at a merge, and before it is made.
-
-use std::ops::ControlFlow;
-use std::sync::Arc;
+//! A key in conflict: its sides, a choice among them, and who makes it.
 
 use bytes::Bytes;
 
-use super::ancestry::Ancestry;
 use super::dag::VersionDag;
-use super::kv::{Flow, Seen};
-use super::read::resolve_range;
-use super::resolver::MergePolicy;
-use super::versioned::Versioned;
-use crate::ext::KeyRange;
 use crate::key::{Context, DataContext, InstanceId, TKey, VersionId};
-use crate::spi::{Error, ErrorKind, Fetch, Result, Store, View};
+use crate::spi::{Error, ErrorKind, Result, View};
 
 /// One side of a conflict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,58 +69,56 @@ impl Conflict {
     }
 }
 
-impl<S: Store> Versioned<S> {
-    /// Visits the keys of a range that are in conflict, in their order: with one version those that it has now,
-    /// with more those that a merge of them would have.
-    ///
-    /// It reads one view in one scan, and holds one conflict at a time. Under [`MergePolicy::FirstParent`]
-    /// there is none. It follows the read rule alone: a [resolver](Self::with_resolver) isn't asked.
-    ///
-    /// # Errors
-    /// `InvalidArgument` for no version; `NotFound`, `InvalidArgument`: as of every read; whatever `visit` answers.
-    pub fn conflicts(
-        &self,
-        instance: InstanceId,
-        versions: &[VersionId],
-        range: &KeyRange,
-        visit: &mut dyn FnMut(Conflict) -> Result<Flow>,
-    ) -> Result<()> {
-        let mut ancestry: Option<Arc<Ancestry>> = None;
-        for version in versions {
-            let target = self.place(&DataContext::versioned(instance, *version))?;
-            ancestry = Some(target.ancestry()?);
+/// What a key in conflict is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The side that this version sees: the one that it or an ancestor of it wrote.
+    Version(VersionId),
+    /// A value, whatever the sides have.
+    Value(Bytes),
+    /// Deleted.
+    Delete,
+}
+
+impl Choice {
+    /// What is chosen. What no side wrote is given the number of the last side.
+    pub(super) fn of(self, conflict: &Conflict, dag: &VersionDag) -> Result<Side> {
+        let last = conflict.sides.last().map(|side| side.version).unwrap_or_default();
+        match self {
+            Self::Version(version) => conflict.seen_by(dag, version)?.cloned().ok_or_else(|| {
+                let sides: Vec<_> = conflict.sides.iter().map(|side| side.version.to_string()).collect();
+                Error::new(ErrorKind::InvalidArgument, "the version has no side, or several, in the conflict")
+                    .with("version", version)
+                    .with("sides", sides.join(", "))
+                    .with_key("key", conflict.tkey.as_bytes())
+            }),
+            Self::Value(value) => Ok(Side { version: last, value: Some(value) }),
+            Self::Delete => Ok(Side { version: last, value: None }),
         }
-        let (Some(mut ancestry), Some(first)) = (ancestry, versions.first()) else {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "conflicts are those of a version, or of several",
-            ));
-        };
-        if self.policy() == MergePolicy::FirstParent || range.scan().is_empty() {
-            return Ok(());
-        }
-        if versions.len() > 1 {
-            ancestry = Arc::new(Ancestry::of_merge(&self.current()?.dag, versions)?);
-        }
-        let view = self.store.view()?;
-        let ctx = DataContext::versioned(instance, *first);
-        visit_conflicts(&*view, &ancestry, self.policy(), &ctx, range, visit)
     }
 }
 
-/// Visits the keys of a range that are in conflict. Values are read of their sides alone.
-pub(super) fn visit_conflicts(
-    view: &dyn View,
-    ancestry: &Ancestry,
-    policy: MergePolicy,
-    ctx: &DataContext,
-    range: &KeyRange,
-    visit: &mut dyn FnMut(Conflict) -> Result<Flow>,
-) -> Result<()> {
-    resolve_range(view, ancestry, policy, ctx, range, Fetch::Keys, &mut |tkey, seen| match seen {
-        Seen::Conflict { versions } => {
-            visit(Conflict::read(view, ctx.instance(), &TKey::from(tkey), &versions)?)
-        }
-        Seen::Found { .. } => Ok(ControlFlow::Continue(())),
-    })
+/// Settles conflicts by the rules of an application; see [`Versioned::with_resolver`].
+///
+/// Closures that take the same are resolvers.
+///
+/// # Contract
+/// - It is deterministic: for one conflict it makes one choice, always and everywhere. What is read at a
+///   committed version would change otherwise, and two processes would read two things.
+/// - It is called in the middle of reads, by several threads at once; it doesn't write to the store.
+pub trait ConflictResolver: Send + Sync {
+    /// What the key is to be; `None` leaves it in conflict.
+    ///
+    /// # Errors
+    /// Whatever it answers ends the read, and is the read's answer.
+    fn choose(&self, instance: InstanceId, conflict: &Conflict) -> Result<Option<Choice>>;
+}
+
+impl<F> ConflictResolver for F
+where
+    F: Fn(InstanceId, &Conflict) -> Result<Option<Choice>> + Send + Sync,
+{
+    fn choose(&self, instance: InstanceId, conflict: &Conflict) -> Result<Option<Choice>> {
+        self(instance, conflict)
+    }
 }

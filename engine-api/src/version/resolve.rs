@@ -4,11 +4,12 @@ use std::ops::{Bound, ControlFlow};
 
 use bytes::Bytes;
 
-use super::conflicts::{Conflict, Side, visit_conflicts};
+use super::conflicts::{Choice, Conflict};
 use super::dag::VersionDag;
-use super::place::Target;
+use super::list_conflicts::visit_conflicts;
 use super::read::resolve_key;
 use super::resolver::{Decided, Resolved};
+use super::target::Target;
 use super::versioned::Versioned;
 use super::write::{delete, put, require, writing};
 use crate::ext::KeyRange;
@@ -19,35 +20,6 @@ use crate::spi::{Error, ErrorKind, Result, Store, WriteBatch};
 const KEYS_AT_ONCE: usize = 1024;
 /// Bytes of writes at which a batch ends early.
 const BYTES_AT_ONCE: usize = 1 << 20;
-
-/// What a key in conflict is to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The side that this version sees: the one that it or an ancestor of it wrote.
-    Version(VersionId),
-    /// A value, whatever the sides have.
-    Value(Bytes),
-    /// Deleted.
-    Delete,
-}
-
-impl Choice {
-    /// What is chosen. What no side wrote is given the number of the last side.
-    pub(super) fn of(self, conflict: &Conflict, dag: &VersionDag) -> Result<Side> {
-        let last = conflict.sides.last().map(|side| side.version).unwrap_or_default();
-        match self {
-            Self::Version(version) => conflict.seen_by(dag, version)?.cloned().ok_or_else(|| {
-                let sides: Vec<_> = conflict.sides.iter().map(|side| side.version.to_string()).collect();
-                Error::new(ErrorKind::InvalidArgument, "the version has no side, or several, in the conflict")
-                    .with("version", version)
-                    .with("sides", sides.join(", "))
-                    .with_key("key", conflict.tkey.as_bytes())
-            }),
-            Self::Value(value) => Ok(Side { version: last, value: Some(value) }),
-            Self::Delete => Ok(Side { version: last, value: None }),
-        }
-    }
-}
 
 /// How many conflicts were resolved, and how many are left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,38 +2,12 @@
 
 use std::sync::Arc;
 
-use super::conflicts::{Conflict, Side};
+use super::conflicts::{Conflict, ConflictResolver, Side};
 use super::kv::{Flow, Seen};
-use super::resolve::Choice;
 use super::resolver::Resolved;
 use super::versioned::Versioned;
 use crate::key::{DataContext, InstanceId, TKey};
 use crate::spi::{Fetch, Result, Store, Value, View};
-
-/// Settles conflicts by the rules of an application; see [`Versioned::with_resolver`].
-///
-/// Closures that take the same are resolvers.
-///
-/// # Contract
-/// - It is deterministic: for one conflict it makes one choice, always and everywhere. What is read at a
-///   committed version would change otherwise, and two processes would read two things.
-/// - It is called in the middle of reads, by several threads at once; it doesn't write to the store.
-pub trait ConflictResolver: Send + Sync {
-    /// What the key is to be; `None` leaves it in conflict.
-    ///
-    /// # Errors
-    /// Whatever it answers ends the read, and is the read's answer.
-    fn choose(&self, instance: InstanceId, conflict: &Conflict) -> Result<Option<Choice>>;
-}
-
-impl<F> ConflictResolver for F
-where
-    F: Fn(InstanceId, &Conflict) -> Result<Option<Choice>> + Send + Sync,
-{
-    fn choose(&self, instance: InstanceId, conflict: &Conflict) -> Result<Option<Choice>> {
-        self(instance, conflict)
-    }
-}
 
 impl<S: Store> Versioned<S> {
     /// The same with a resolver that is asked wherever a read would answer a conflict: of a key, of ranges, with

@@ -2,8 +2,8 @@
 
 use super::change::{check_name, now};
 use super::dag::Tag;
-use super::place::cleaned;
 use super::record;
+use super::target::cleaned;
 use super::versioned::Versioned;
 use crate::key::{RepoId, VersionId};
 use crate::spi::{Error, ErrorKind, Result, Store};

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use bytes::Bytes;
 
 use super::ancestry::Ancestry;
+use super::conflicts::ConflictResolver;
 use super::dag::{Instance, Repo, Version, VersionDag};
-use super::place::Targets;
 use super::record::{self, Counters};
 use super::resolver::MergePolicy;
-use super::settle::ConflictResolver;
+use super::target::Targets;
 use crate::ext::{KeyRange, StoreExt};
 use crate::key::{Context, MetadataContext, TKey, TKeyClass, VersionId};
 use crate::spi::{

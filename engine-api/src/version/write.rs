@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
-use super::place::Target;
 use super::read::{resolve_key, resolve_range};
 use super::record;
 use super::resolver::{Decided, Resolved};
+use super::target::Target;
 use super::versioned::Versioned;
 use crate::ext::{KeyRange, StoreExt, ViewExt};
 use crate::key::{Context, DataContext, DataKey, Mark, MetadataContext, TKey, VersionId};

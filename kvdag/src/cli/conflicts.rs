@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::diff::key_text;
 use super::keys::text;
-use super::merge::keys;
 use super::output::{self, Output};
 use super::store::{self, AnyStore};
 
@@ -91,7 +90,7 @@ impl fmt::Display for Conflicts {
             let rows: Vec<_> = line.sides.iter().map(SideLine::row).collect();
             output::columns(f, &rows)?;
         }
-        writeln!(f, "in conflict: {}", keys(self.conflicts.len() as u64))
+        writeln!(f, "in conflict: {}", output::keys(self.conflicts.len() as u64))
     }
 }
 

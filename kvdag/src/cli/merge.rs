@@ -8,7 +8,7 @@ use engine_api::{Error, ErrorKind, KeyRange, Result};
 use serde::Serialize;
 
 use super::conflicts::each_conflict;
-use super::output::Output;
+use super::output::{self, Output};
 use super::store::{self, AnyStore};
 
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ impl fmt::Display for Merged {
         let short = &self.version[..12.min(self.version.len())];
         writeln!(f, "{short} is {state} on {}, merged from {}", self.branch, self.sides.join(" and "))?;
         if self.resolved > 0 {
-            writeln!(f, "resolved {}", keys(self.resolved))?;
+            writeln!(f, "resolved {}", output::keys(self.resolved))?;
         }
         let total = self.conflicts.iter().map(|count| count.keys).sum();
         let Self { store, branch, .. } = self;
@@ -85,17 +85,12 @@ impl fmt::Display for Merged {
         }
         let counts: Vec<_> =
             self.conflicts.iter().map(|count| format!("{} in {}", count.keys, count.name)).collect();
-        writeln!(f, "in conflict: {}, {}", keys(total), counts.join(", "))?;
+        writeln!(f, "in conflict: {}, {}", output::keys(total), counts.join(", "))?;
         let sides: Vec<_> = self.parents.iter().map(|parent| &parent[..12.min(parent.len())]).collect();
         writeln!(f, "list them:         kvdag conflicts {store} {branch}")?;
         writeln!(f, "resolve one:       kvdag resolve {store} KEY --at {branch} --take {}", sides.join("|"))?;
         writeln!(f, "resolve the rest:  kvdag resolve {store} --all --at {branch} --take {}", sides.join(" "))
     }
-}
-
-/// So many keys, in words.
-pub(crate) fn keys(count: u64) -> String {
-    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {

@@ -119,6 +119,11 @@ pub(crate) fn time(milliseconds: u64) -> String {
         .map_or_else(|| milliseconds.to_string(), |at| at.to_string())
 }
 
+/// So many keys, in words.
+pub(crate) fn keys(count: u64) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+}
+
 /// A number of bytes as people read it.
 pub(crate) fn bytes(count: u64) -> String {
     indicatif::BinaryBytes(count).to_string()

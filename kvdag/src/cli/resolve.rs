@@ -11,8 +11,7 @@ use serde::Serialize;
 
 use super::init::DEFAULT_COLLECTION;
 use super::keys::read_file;
-use super::merge::keys;
-use super::output::Output;
+use super::output::{self, Output};
 use super::store::{self, AnyStore};
 
 #[derive(Debug, clap::Args)]
@@ -57,7 +56,7 @@ struct Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = &self.version[..12.min(self.version.len())];
-        write!(f, "resolved {} at {version}; {} left in conflict", keys(self.resolved), self.left)
+        write!(f, "resolved {} at {version}; {} left in conflict", output::keys(self.resolved), self.left)
     }
 }
 

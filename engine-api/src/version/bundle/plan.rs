@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::change::{Change, take};
 use super::super::dag::VersionDag;
-use super::super::place::cleaned;
+use super::super::target::cleaned;
 use super::super::work::Reserved;
 use super::header::BundleHeader;
 use crate::key::{InstanceId, RepoId, VersionId};

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
 use super::super::dag::{Repo, VersionDag};
-use super::super::place::cleaned;
+use super::super::target::cleaned;
 use super::super::versioned::{State, Versioned};
 use super::format::{BundleCounts, Entry, HEAD, Kind, SECTION_BYTES, SectionHead};
 use super::header::{BundleHeader, BundledInstance, BundledRepo, BundledTag, BundledVersion};

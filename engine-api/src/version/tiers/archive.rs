@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 
-use super::store::{Inner, Tiered};
+use super::store::Tiered;
+use super::stores::Stores;
 use crate::ext::{KeyRange, StoreExt};
 use crate::key::{Context, DataContext, DataKey, InstanceId, VersionId};
 use crate::spi::{Error, ErrorKind, Result, Step, Store, Value, WriteBatch, visitor};
@@ -56,7 +57,7 @@ impl Versioned<Tiered> {
     }
 }
 
-impl Inner {
+impl Stores {
     fn archive(
         &self,
         instance: InstanceId,

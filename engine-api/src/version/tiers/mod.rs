@@ -21,12 +21,15 @@
 
 mod archive;
 mod assignment;
+mod mirror;
 mod store;
+mod stores;
 mod view;
 
 pub use archive::Archived;
 pub use assignment::{Assignment, Choice, Rule, Selector};
-pub use store::{Guard, Member, Tiered};
+pub use store::Tiered;
+pub use stores::{Guard, Member};
 
 use crate::spi::Requirements;
 

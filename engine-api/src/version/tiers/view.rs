@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
-use super::store::Inner;
+use super::stores::Stores;
 use crate::ext::{Cursor, KeyRange, ViewExt};
 use crate::key::{Context, DataContext, DataKey, InstanceId, MetadataContext};
 use crate::spi::{Advance, Direction, Result, Scan, Step, Value, View, Visitor};
@@ -16,7 +16,7 @@ use crate::version::record;
 const DATA: &[u8] = &[0x01];
 
 pub(super) struct TieredView {
-    stores: Arc<Inner>,
+    stores: Arc<Stores>,
     opened: Vec<Opened>,
 }
 
@@ -30,7 +30,7 @@ struct Opened {
 }
 
 impl TieredView {
-    pub(super) fn new(stores: Arc<Inner>) -> Self {
+    pub(super) fn new(stores: Arc<Stores>) -> Self {
         let count = stores.members.len();
         let opened = (0..count)
             .map(|_| Opened { own: OnceCell::new(), archives: (0..count).map(|_| OnceCell::new()).collect() })
