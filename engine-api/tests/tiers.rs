@@ -76,6 +76,7 @@ enum Action {
     DeleteRange { instance: usize, keys: (u8, u8) },
     CommitAndGoOn,
     Archive { version: usize },
+    Squash { versions: (usize, usize) },
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
@@ -87,6 +88,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
             .prop_map(|(instance, keys)| Action::DeleteRange { instance, keys }),
         2 => Just(Action::CommitAndGoOn),
         2 => (0..8_usize).prop_map(|version| Action::Archive { version }),
+        1 => (0..8_usize, 0..8_usize).prop_map(|versions| Action::Squash { versions }),
     ];
     prop::collection::vec(action, 1..60)
 }
@@ -112,6 +114,12 @@ fn apply<S: Store>(store: &Versioned<S>, instances: &[InstanceId], action: &Acti
             store.new_version(open, None).unwrap();
         }
         Action::Archive { .. } => {}
+        Action::Squash { versions: (first, last) } => {
+            let versions = versions(store);
+            let at = |place: usize| versions[place % versions.len()];
+            // One that can't be squashed is refused in both.
+            drop(store.squash(at(*first), at(*last), &mut |_| Ok(())));
+        }
     }
 }
 

@@ -132,6 +132,48 @@ fn a_file_that_says_something_else_is_refused_with_its_line() {
 }
 
 #[test]
+fn history_over_several_stores_is_cleaned_and_moved_as_over_one() {
+    let folder = tempdir().unwrap();
+    let (at, store) = (folder.path(), "tiers:brain.toml");
+    // All of it in stores of their own, the metadata too.
+    write(at, &FILE.replace("keyvalue", "other"));
+    succeed(at, &["init", store]);
+    for value in ["1", "2", "3", "4"] {
+        succeed(at, &["put", store, "k", value]);
+        succeed(at, &["put", store, value, value]);
+        let archive: &[&str] = if value == "4" { &[] } else { &["--archive"] };
+        succeed(at, &[&["commit", store, "--next"], archive].concat());
+    }
+    let value = |version: &str| succeed(at, &["get", store, "k", "--at", version]).out;
+    assert_eq!(["main~4", "main~3", "main~2", "main~"].map(value), ["1", "2", "3", "4"]);
+    let entries = || count(at, "redb:bulk.redb") + count(at, "sqlite:cold.sqlite");
+    assert_eq!(entries(), 8);
+
+    succeed(at, &["squash", store, "main~3", "main~2"]);
+    assert_eq!(["main~3", "main~2", "main~"].map(value), ["1", "3", "4"]);
+    assert_eq!(entries(), 7, "one value of k less");
+    succeed(at, &["branch", store, "side", "--from", "main~"]);
+    succeed(at, &["put", store, "k", "other", "--at", "side"]);
+    succeed(at, &["branch", store, "--delete", "side"]);
+    assert_eq!(entries(), 7);
+    succeed(at, &["gc", store, "--keep-since", "0s", "--yes"]);
+    assert_eq!(value("main"), "4");
+    assert_eq!(entries(), 5, "k once, and the four others");
+    succeed(at, &["check", store]);
+
+    succeed(at, &["commit", store]);
+    succeed(at, &["bundle", "create", store, "all.kvb"]);
+    fs::write(
+        at.join("other.toml"),
+        FILE.replace("fast.lmdb", "f.lmdb").replace("bulk.", "b.").replace("cold.", "c."),
+    )
+    .unwrap();
+    succeed(at, &["bundle", "apply", "tiers:other.toml", "all.kvb", "--create"]);
+    assert_eq!(succeed(at, &["get", "tiers:other.toml", "k"]).out, "4");
+    succeed(at, &["check", "tiers:other.toml"]);
+}
+
+#[test]
 fn one_process_has_the_stores_open() {
     let folder = tempdir().unwrap();
     let at = folder.path();

@@ -15,8 +15,8 @@ use crate::ext::{KeyRange, StoreExt};
 use crate::key::DataKey;
 use crate::spi::{
     Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind, Execution,
-    Limits, Op, Persistence, Processes, Reads, Requirements, Result, Reverse, Store, View, WriteBatch,
-    Writers,
+    Limits, Op, Persistence, Processes, Reads, Requirement, Requirements, Result, Reverse, Store, View,
+    WriteBatch, Writers,
 };
 use crate::version::record;
 
@@ -137,6 +137,32 @@ impl Stores {
         Ok(())
     }
 
+    /// A batch without its requirements of archived entries, which may be in the archive; and those.
+    fn judged_elsewhere<'b>(&self, batch: &'b WriteBatch) -> Result<(WriteBatch, Vec<&'b Requirement>)> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        if routes.archived.is_empty() {
+            return Ok((WriteBatch::new(), Vec::new()));
+        }
+        let (mut own, mut elsewhere) = (WriteBatch::new(), Vec::new());
+        for requirement in batch.requirements() {
+            let archived = match Self::owner(&requirement.key) {
+                Owner::Data(instance) => {
+                    routes.archived.contains(&(instance, DataKey::parse(&requirement.key)?.version))
+                }
+                Owner::Metadata(_) => false,
+            };
+            if archived {
+                elsewhere.push(requirement);
+            } else {
+                own.require(&requirement.key, requirement.expected.clone());
+            }
+        }
+        for op in batch.ops() {
+            own.push(op.clone());
+        }
+        Ok((own, elsewhere))
+    }
+
     /// What a batch deletes of archived data.
     fn deletes_of_archived(&self, batch: &WriteBatch) -> Result<BTreeMap<usize, WriteBatch>> {
         let mut archives: BTreeMap<usize, WriteBatch> = BTreeMap::new();
@@ -175,14 +201,25 @@ impl Store for Tiered {
         if batch.ops().first().is_some_and(is_metadata) {
             return self.0.commit_metadata(batch, durability);
         }
-        let outcome = self.0.members[home].store.commit(batch, durability);
-        if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
-            // The mirror comes first: whoever looks for the reason in the metadata is to find it there.
-            drop(self.0.changing.lock());
-        }
-        outcome?;
-        // Deletes can be made twice: what a crash leaves here is deleted when that is done again.
         let archives = self.0.deletes_of_archived(batch)?;
+        let (own, archived) = self.0.judged_elsewhere(batch)?;
+        if archives.is_empty() && archived.is_empty() {
+            let outcome = self.0.members[home].store.commit(batch, durability);
+            if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict) {
+                // The mirror comes first: whoever looks for the reason in the metadata is to find it there.
+                drop(self.0.changing.lock());
+            }
+            return outcome;
+        }
+        // What was archived changes by such batches alone, one at a time.
+        let _one_at_a_time = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view()?;
+        for requirement in archived {
+            requirement.judge(view.get(&requirement.key)?.as_deref())?;
+        }
+        drop(view);
+        self.0.members[home].store.commit(&own, durability)?;
+        // Deletes can be made twice: what a crash leaves here is deleted when that is done again.
         archives
             .iter()
             .filter(|(at, _)| **at != home)
