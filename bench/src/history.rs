@@ -2,8 +2,8 @@
 
 use engine_api::key::{Context, DataContext, InstanceId, TKey, TKeyClass, VersionId};
 use engine_api::layers::Relaxed;
-use engine_api::version::{NewInstance, OrderedKeyValue, Versioned};
-use engine_api::{Bytes, Store, ViewExt};
+use engine_api::version::{NewInstance, OrderedKeyValue, Versioned, copy_store};
+use engine_api::{Bytes, MemoryStore, Store, ViewExt};
 
 use super::Outcome;
 use super::contenders::Subject;
@@ -18,8 +18,13 @@ pub(crate) struct History {
     pub(crate) versions: Vec<VersionId>,
     /// How many keys there are, the keys of [`tkey`].
     pub(crate) keys: usize,
+    /// The bytes of a value.
+    pub(crate) bytes: usize,
     instance: InstanceId,
 }
+
+/// The most that is written with one batch.
+const BATCH_BYTES: usize = 32 << 20;
 
 /// The key of a number; keys are in the order of their numbers.
 pub(crate) fn tkey(number: usize) -> TKey {
@@ -40,13 +45,19 @@ impl History {
                 head = store.new_version(head, None)?.id;
                 made.push(head);
             }
-            let entries: Vec<_> = (0..keys)
-                .map(|number| (tkey(number), Bytes::from(data::value(number, edition, bytes))))
-                .collect();
-            store.put_range(&DataContext::versioned(instance, head), &entries)?;
+            let numbers: Vec<_> = (0..keys).collect();
+            for numbers in numbers.chunks((BATCH_BYTES / bytes.max(1)).max(1)) {
+                write(&store, &DataContext::versioned(instance, head), numbers, edition, bytes)?;
+            }
         }
         store.store().flush()?;
-        Ok(Self { subject, versions: made, keys, instance })
+        Ok(Self { subject, versions: made, keys, bytes, instance })
+    }
+
+    /// A copy in an empty store.
+    pub(crate) fn copied(&self, subject: Subject) -> Outcome<Self> {
+        copy(&*self.subject.store, &subject)?;
+        Ok(Self { subject, versions: self.versions.clone(), ..*self })
     }
 
     /// The head.
@@ -72,6 +83,30 @@ impl History {
             Err("entries are missing".into())
         }
     }
+}
+
+/// A store in memory, for a history that is then copied.
+pub(crate) fn in_memory() -> Subject {
+    Subject { store: Box::new(MemoryStore::new()), peer: None }
+}
+
+/// Copies a store with versions to an empty one.
+pub(crate) fn copy(source: &dyn Store, target: &Subject) -> Outcome {
+    copy_store(source, &Relaxed(&*target.store), &mut |_| Ok(()))?;
+    Ok(target.store.flush()?)
+}
+
+/// Writes the values of some keys at an open version.
+pub(crate) fn write(
+    store: &Versioned<impl Store>,
+    at: &DataContext,
+    numbers: &[usize],
+    edition: usize,
+    bytes: usize,
+) -> Outcome {
+    let value = |number| Bytes::from(data::value(number, edition, bytes));
+    let entries: Vec<_> = numbers.iter().map(|&number| (tkey(number), value(number))).collect();
+    Ok(store.put_range(at, &entries)?)
 }
 
 /// The subject's store, with versions.

@@ -11,10 +11,12 @@ mod ours;
 mod peer;
 mod pinned;
 mod plans;
+mod room;
 mod run;
 mod scan_all;
 mod stage;
 mod table;
+mod tangle;
 mod target;
 mod timing;
 

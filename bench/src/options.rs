@@ -8,10 +8,15 @@ use super::stage::Scale;
 /// Compares what kvdag does with the same done directly on the raw engine, in one process.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "engines")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Options {
     /// Little data and few short rounds: shows that everything runs, and no more
     #[arg(long)]
     pub(crate) quick: bool,
+
+    /// Read ranges of 24 GiB of large values rather than of 384 MiB; needs 54 GiB on the disk of TMPDIR
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) huge: bool,
 
     /// Measure the operations whose engine and name contain this text alone
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -39,7 +44,11 @@ impl Options {
 
     /// How much data.
     pub(crate) fn scale(&self) -> Scale {
-        if self.quick { Scale::QUICK } else { Scale::FULL }
+        match (self.quick, self.huge) {
+            (true, _) => Scale::QUICK,
+            (false, true) => Scale::HUGE,
+            (false, false) => Scale::FULL,
+        }
     }
 }
 
@@ -54,5 +63,14 @@ mod tests {
         assert!(options.chooses("redb 4.4.0", "get 100 B"));
         assert!(!options.chooses("redb 4.4.0", "scan") && !options.chooses("memory", "get 100 B"));
         assert!(Options::parse_from(["engines"]).chooses("memory", "scan"));
+    }
+
+    #[test]
+    fn there_is_as_much_data_as_was_asked_for_and_no_quick_run_is_huge() {
+        let heavy = |args: &[&str]| Options::parse_from(args).scale().heavy;
+        assert_eq!(heavy(&["engines"]), Scale::FULL.heavy);
+        assert_eq!(heavy(&["engines", "--huge"]), Scale::HUGE.heavy);
+        assert!(heavy(&["engines", "--quick"]) < Scale::FULL.heavy);
+        assert!(Options::try_parse_from(["engines", "--quick", "--huge"]).is_err());
     }
 }

@@ -1,7 +1,10 @@
 //! The whole of it.
 
+use std::cell::OnceCell;
+
 use super::Outcome;
 use super::contenders::{Contender, Lmdb, Memory, Redb, Sled, Sqlite};
+use super::history::History;
 use super::measure::measure;
 use super::options::Options;
 use super::plans;
@@ -14,9 +17,9 @@ use super::table::{Row, Section, json, markdown};
 /// # Errors
 /// An engine's own; or that it and the framework have read or written different bytes.
 pub fn run(options: &Options) -> Outcome<String> {
-    let mut sections = Vec::new();
+    let (mut sections, longest) = (Vec::new(), OnceCell::new());
     for contender in [&Lmdb as &dyn Contender, &Redb, &Sqlite, &Sled, &Memory] {
-        let section = section(contender, options)?;
+        let section = section(contender, options, &longest)?;
         if !section.rows.is_empty() {
             sections.push(section);
         }
@@ -24,9 +27,9 @@ pub fn run(options: &Options) -> Outcome<String> {
     Ok(if options.json { format!("{:#}\n", json(&sections)) } else { markdown(&sections) })
 }
 
-fn section(contender: &dyn Contender, options: &Options) -> Outcome<Section> {
+fn section(contender: &dyn Contender, options: &Options, longest: &OnceCell<History>) -> Outcome<Section> {
     let engine = contender.name();
-    let stage = Stage::new(contender, options.scale())?;
+    let stage = Stage::new(contender, options.scale(), longest)?;
     let mut rows = Vec::new();
     for plan in plans::all(&stage) {
         if !options.chooses(&engine, &plan.operation) {

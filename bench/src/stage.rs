@@ -8,7 +8,9 @@ use tempfile::TempDir;
 use super::Outcome;
 use super::contenders::{Contender, Subject};
 use super::data;
-use super::history::History;
+use super::history::{History, in_memory};
+use super::room;
+use super::tangle::{Shape, Tangle};
 
 /// How much data there is.
 #[derive(Clone, Copy, Debug)]
@@ -17,24 +19,61 @@ pub(crate) struct Scale {
     pub(crate) small: usize,
     /// Entries of 64 KiB.
     pub(crate) large: usize,
+    /// Keys of 2 MiB, each at every one of [`HEAVY_VERSIONS`].
+    pub(crate) heavy: usize,
+    /// The lengths of the histories; of the first three ranges are read.
+    pub(crate) versions: [usize; 5],
+    /// The histories in which the reader's entries lie behind others.
+    pub(crate) shapes: [Shape; 7],
 }
 
 impl Scale {
     /// For figures to go by.
-    pub(crate) const FULL: Self = Self { small: 100_000, large: 256 };
+    pub(crate) const FULL: Self = Self {
+        small: 100_000,
+        large: 256,
+        heavy: 16,
+        versions: [1, 10, 100, 1000, 10_000],
+        shapes: [
+            Shape::Branches(100),
+            Shape::Branches(1000),
+            Shape::Run(100),
+            Shape::Run(1000),
+            Shape::Alternating { entries: 1000, apart: 2 },
+            Shape::Alternating { entries: 100, apart: 10 },
+            Shape::Diamonds(30),
+        ],
+    };
+    /// The same with 24 GiB of large values.
+    pub(crate) const HUGE: Self = Self { heavy: 1024, ..Self::FULL };
     /// For seeing that everything runs.
-    pub(crate) const QUICK: Self = Self { small: 4_000, large: 8 };
+    pub(crate) const QUICK: Self = Self {
+        small: 4_000,
+        large: 8,
+        heavy: 2,
+        versions: [1, 4, 10, 40, 100],
+        shapes: [
+            Shape::Branches(10),
+            Shape::Branches(40),
+            Shape::Run(10),
+            Shape::Run(40),
+            Shape::Alternating { entries: 40, apart: 2 },
+            Shape::Alternating { entries: 4, apart: 10 },
+            Shape::Diamonds(30),
+        ],
+    };
 }
 
 /// The bytes of a small value.
 pub(crate) const SMALL: usize = 100;
 /// The bytes of a large value.
 pub(crate) const LARGE: usize = 64 << 10;
+/// The bytes of the values of which only the reader's may be read.
+pub(crate) const HEAVY: usize = 2 << 20;
+/// At how many versions each of them is written.
+pub(crate) const HEAVY_VERSIONS: usize = 12;
 /// The entries of a scan, and of a batch.
 pub(crate) const RUN: usize = 1000;
-/// The lengths of the histories.
-pub(crate) const VERSIONS: [usize; 4] = [1, 10, 100, 1000];
-
 /// What stores that are only read are filled with, before they are flushed.
 const READ: Durability = Durability::Relaxed;
 
@@ -43,13 +82,17 @@ pub(crate) struct Stage<'c> {
     /// The engine.
     pub(crate) contender: &'c dyn Contender,
     folder: TempDir,
+    /// The longest history, in memory.
+    source: &'c OnceCell<History>,
     /// How much data they hold.
     pub(crate) scale: Scale,
     small: OnceCell<Subject>,
     large: OnceCell<Subject>,
     written: [OnceCell<Subject>; 2],
-    histories: [OnceCell<History>; VERSIONS.len()],
+    histories: [OnceCell<History>; 5],
+    tangles: [OnceCell<Tangle>; 7],
     large_history: OnceCell<History>,
+    heavy_history: OnceCell<History>,
     written_history: [OnceCell<History>; 2],
 }
 
@@ -63,17 +106,25 @@ impl std::fmt::Debug for Stage<'_> {
 }
 
 impl<'c> Stage<'c> {
-    /// Of an engine, in a temporary folder.
-    pub(crate) fn new(contender: &'c dyn Contender, scale: Scale) -> Outcome<Self> {
+    /// Of an engine, in a temporary folder. To make the longest history takes longer than all others do, so
+    /// the first engine makes it in memory, in `source`, and all copy it.
+    pub(crate) fn new(
+        contender: &'c dyn Contender,
+        scale: Scale,
+        source: &'c OnceCell<History>,
+    ) -> Outcome<Self> {
         Ok(Self {
             contender,
             folder: tempfile::tempdir()?,
             scale,
+            source,
             small: OnceCell::new(),
             large: OnceCell::new(),
             written: [const { OnceCell::new() }; 2],
-            histories: [const { OnceCell::new() }; VERSIONS.len()],
+            histories: [const { OnceCell::new() }; 5],
+            tangles: [const { OnceCell::new() }; 7],
             large_history: OnceCell::new(),
+            heavy_history: OnceCell::new(),
             written_history: [const { OnceCell::new() }; 2],
         })
     }
@@ -94,16 +145,42 @@ impl<'c> Stage<'c> {
         made(by(durability, &self.written), || self.filled(&name, self.scale.small, SMALL, durability))
     }
 
-    /// The history of `VERSIONS[which]` versions, which is only read.
+    /// The history of `versions[which]` in the scale versions, which is only read.
     pub(crate) fn history(&self, which: usize) -> Outcome<&History> {
-        let versions = VERSIONS[which];
-        made(&self.histories[which], || self.linear(&format!("history-{versions}"), versions, READ))
+        let versions = self.scale.versions[which];
+        let name = format!("history-{versions}");
+        made(&self.histories[which], || {
+            if which + 1 < self.histories.len() {
+                return self.linear(&name, versions, READ);
+            }
+            let source = made(self.source, || self.filled_history(in_memory(), versions))?;
+            let history = source.copied(self.empty(&name, READ)?)?;
+            history.check()?;
+            Ok(history)
+        })
     }
 
     /// A history of one version and large values.
     pub(crate) fn large_history(&self) -> Outcome<&History> {
         made(&self.large_history, || {
             History::linear(self.empty("large-history", READ)?, self.scale.large, 1, LARGE)
+        })
+    }
+
+    /// A history of values so large that to read those that aren't asked for would show.
+    pub(crate) fn heavy_history(&self) -> Outcome<&History> {
+        made(&self.heavy_history, || {
+            room::check(self.folder.path(), (self.scale.heavy * HEAVY_VERSIONS * HEAVY) as u64)?;
+            History::linear(self.empty("heavy-history", READ)?, self.scale.heavy, HEAVY_VERSIONS, HEAVY)
+        })
+    }
+
+    /// The history of `shapes[which]` in the scale, which is only read.
+    pub(crate) fn tangle(&self, which: usize) -> Outcome<&Tangle> {
+        let shape = self.scale.shapes[which];
+        let keys = (self.scale.small / shape.entries().max(100)).max(4);
+        made(&self.tangles[which], || {
+            Tangle::grow(self.empty(&format!("tangle-{which}"), READ)?, shape, keys)
         })
     }
 
@@ -114,10 +191,14 @@ impl<'c> Stage<'c> {
     }
 
     fn linear(&self, name: &str, versions: usize, durability: Durability) -> Outcome<History> {
+        self.filled_history(self.empty(name, durability)?, versions)
+    }
+
+    fn filled_history(&self, subject: Subject, versions: usize) -> Outcome<History> {
         // Ranges need a run of keys; beyond that all histories have as many entries.
-        let least = if versions <= 10 { RUN } else { 4 };
+        let least = if versions <= self.scale.versions[2] { RUN } else { 4 };
         let keys = (self.scale.small / versions).max(least);
-        let history = History::linear(self.empty(name, durability)?, keys, versions, SMALL)?;
+        let history = History::linear(subject, keys, versions, SMALL)?;
         history.check()?;
         Ok(history)
     }

@@ -23,7 +23,7 @@ pub(crate) struct Row {
 
 impl Row {
     fn verdict(&self) -> Verdict {
-        self.measured.raw.map_or(Verdict::Open, |(_, raw)| self.target.judge(raw, self.measured.ours))
+        self.target.judge(self.measured.raw.map(|(_, raw)| raw), self.measured.ours)
     }
 
     fn ratios(&self) -> Option<(f64, f64)> {
@@ -59,7 +59,7 @@ pub(crate) fn markdown(sections: &[Section]) -> String {
                 "| {}{wall} | {raw} | {} | {ratio} | {} | {} |",
                 row.operation,
                 time(row.measured.ours.median),
-                row.measured.raw.map_or(Target::None, |_| row.target),
+                row.measured.raw.map_or(row.target.alone(), |_| row.target),
                 row.verdict().as_str(),
             );
         }

@@ -30,6 +30,10 @@ impl Contender for Lmdb {
         Targets::LMDB
     }
 
+    fn takes_heavy_values(&self) -> bool {
+        true
+    }
+
     fn create(&self, path: &Path, durability: Durability) -> Outcome<Subject> {
         // LMDB can't be asked for less of one commit, only of all.
         let sync = if durability == Durability::Power { "full" } else { "none" };

@@ -41,6 +41,11 @@ pub(crate) trait Contender {
         Targets::COMMON
     }
 
+    /// Whether ranges of large values are measured: they take room, and time to write.
+    fn takes_heavy_values(&self) -> bool {
+        false
+    }
+
     /// Makes an empty store at this path, for commits of this durability.
     fn create(&self, path: &Path, durability: Durability) -> Outcome<Subject>;
 }

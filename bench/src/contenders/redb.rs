@@ -29,6 +29,10 @@ impl Contender for Redb {
         Targets::REDB
     }
 
+    fn takes_heavy_values(&self) -> bool {
+        true
+    }
+
     fn create(&self, path: &Path, _: Durability) -> Outcome<Subject> {
         let (store, beneath) = engine_redb::bench::open(&Config::new(REDB.descriptor()).at(path))?;
         Ok(Subject { store, peer: Some(Box::new(Raw(beneath))) })

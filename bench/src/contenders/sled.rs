@@ -13,6 +13,7 @@ use crate::Outcome;
 use crate::contest::Side;
 use crate::data::{digest, glance};
 use crate::peer::{Batches, Keys, Peer, Ranges, Snapshot};
+use crate::target::Targets;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,10 @@ pub(crate) struct Sled;
 impl Contender for Sled {
     fn descriptor(&self) -> &'static Descriptor {
         SLED.descriptor()
+    }
+
+    fn targets(&self) -> Targets {
+        Targets::SLED
     }
 
     fn create(&self, path: &Path, _: Durability) -> Outcome<Subject> {

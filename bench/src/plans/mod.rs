@@ -3,6 +3,7 @@
 mod batches;
 mod points;
 mod scans;
+mod tangles;
 mod versions;
 
 use std::fmt;
@@ -57,6 +58,7 @@ pub(crate) fn all<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
     plans.extend(scans::plans(stage));
     plans.extend(batches::plans(stage));
     plans.extend(versions::plans(stage));
+    plans.extend(tangles::plans(stage));
     if stage.contender.descriptor().capabilities.reads != Reads::Snapshot {
         // A view that takes no snapshot is the same whether it is held or not.
         plans.retain(|plan| !plan.operation.ends_with("a view each"));

@@ -14,17 +14,20 @@ use crate::history::{History, tkey, versioned};
 use crate::peer::{Keys, Ranges, Snapshot};
 use crate::pinned::Pinned;
 use crate::scan_all;
-use crate::stage::{RUN, SMALL, Stage, VERSIONS};
+use crate::stage::{HEAVY_VERSIONS, RUN, Scale, Stage};
 use crate::target::Target;
 
 const ABSENT: &str = "a key is absent that was written at every version";
+
+/// A range of 1000 keys with so many versions that each is sought.
+const SEEKS: Target = Target::RatioAndExtra(2.0, 300_000.0);
 
 /// From which version keys are read.
 type Reader = fn(&History) -> DataContext;
 
 pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
     let mut plans = Vec::new();
-    for (which, count) in VERSIONS.into_iter().enumerate() {
+    for (which, count) in stage.scale.versions.into_iter().enumerate() {
         let get = |from: &str, reader: Reader| {
             Plan::new(
                 format!("versioned get 100 B, V = {count}, from the {from}, view held"),
@@ -47,11 +50,14 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
             move || baseline(stage.history(which)?),
         ));
     }
-    plans.push(Plan::new(
-        "versioned get 100 B, V = 1000 beside V = 10 (as raw)",
-        Target::Ratio(1.5),
-        move || flat(stage.history(1)?, stage.history(3)?),
-    ));
+    let versions = stage.scale.versions;
+    for which in [3, 4] {
+        plans.push(Plan::new(
+            format!("versioned get 100 B, V = {} beside V = {} (as raw)", versions[which], versions[1]),
+            Target::Ratio(1.5),
+            move || flat(stage.history(1)?, stage.history(which)?),
+        ));
+    }
     plans.push(Plan::new("versioned get 64 KiB, V = 1, view held", Target::Ratio(1.9), move || {
         held(stage.large_history()?, History::head)
     }));
@@ -61,7 +67,7 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
         move || borrowed(stage.large_history()?),
     ));
     let range = |which: usize, how: &str, target, reader: Reader, visit: Visit| {
-        let count = VERSIONS[which];
+        let count = versions[which];
         Plan::new(
             format!("versioned range of 1000 × 100 B, V = {count}{how}, view held"),
             target,
@@ -74,10 +80,20 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
         range(1, "", Target::Ratio(1.3), History::head, visit_lent),
         range(1, ", from the middle", Target::Ratio(1.3), History::middle, visit_lent),
         range(1, ", owned", Target::None, History::head, visit_owned),
-        range(2, "", Target::Ratio(1.3), History::head, visit_lent),
-        // Two seeks a key: to its newest entry, and to the one that the reader sees.
-        range(2, ", from the middle", Target::Ratio(2.0), History::middle, visit_lent),
+        // Two seeks a key: to its newest entry, and to the one that the reader sees; and 0.3 µs.
+        range(2, "", SEEKS, History::head, visit_lent),
+        range(2, ", from the middle", SEEKS, History::middle, visit_lent),
     ]);
+    if stage.contender.takes_heavy_values() {
+        let keys = stage.scale.heavy;
+        let plan = Plan::new(
+            format!("versioned range of {keys} × 2 MiB, V = {HEAVY_VERSIONS}, keys and winners' values"),
+            Target::Ratio(1.3),
+            move || ranges(stage.heavy_history()?, History::head, visit_lent),
+        );
+        // What no memory holds is read from the disk.
+        plans.push(if keys > Scale::FULL.heavy { plan.on_the_wall() } else { plan });
+    }
     // Beside nothing, one time isn't flat or steep.
     plans.retain(|plan| stage.contender.has_peer() || !plan.operation.contains("beside"));
     plans
@@ -152,34 +168,34 @@ fn flat<'a>(short: &'a History, long: &'a History) -> Outcome<Contest<'a>> {
 
 /// Beside a scan of all the entries at every version, and beside a seek for each key.
 fn ranges(history: &History, reader: Reader, visit: Visit) -> Outcome<Contest<'_>> {
-    let (ctx, runs) = (reader(history), history.keys / RUN);
+    let run_length = RUN.min(history.keys);
+    let (ctx, runs) = (reader(history), history.keys / run_length);
+    let numbers = |run: usize| run * run_length..(run + 1) * run_length;
     let mut raw = Vec::new();
     if let Some(peer) = &history.subject.peer {
         let group = |number| ctx.unversioned_key_prefix(&tkey(number));
-        let full: Ranges = data::shuffled_by(runs, |run| (group(run * RUN), group((run + 1) * RUN)));
+        let full: Ranges =
+            data::shuffled_by(runs, |run| (group(numbers(run).start), group(numbers(run).end)));
         raw.extend(peer.scans(full, Direction::Forward)?);
         raw.push(peer.seeks(data::shuffled_by(runs, |run| {
             numbers(run).map(|number| ctx.construct_key(&tkey(number))).collect()
         }))?);
     }
     let store = versioned(Pinned::new(&*history.subject.store)?)?;
-    let ranges = data::shuffled_by(runs, |run| KeyRange::new(tkey(run * RUN)..tkey((run + 1) * RUN)));
+    let ranges =
+        data::shuffled_by(runs, |run| KeyRange::new(tkey(numbers(run).start)..tkey(numbers(run).end)));
     let mut ours = Side::over("ours", ranges, move |range| visit(&store, &ctx, range));
     // The raw scans read other entries too, so what ours reads is compared with what was written.
     let edition = history.versions.iter().position(|version| Some(*version) == ctx.version());
     let edition = edition.ok_or("the reader isn't a version of the history")?;
     let expected = (0..runs).flat_map(numbers).fold(0_u64, |sum, number| {
-        let value = data::value(number, edition, SMALL);
+        let value = data::value(number, edition, history.bytes);
         sum.wrapping_add(data::glance(tkey(number).as_bytes(), &value))
     });
     if (ours.run)(runs as u64)? != expected {
         return Err("a range isn't what was written".into());
     }
     Ok(Contest { alike: false, ..Contest::of(raw, ours) })
-}
-
-fn numbers(run: usize) -> std::ops::Range<usize> {
-    run * RUN..(run + 1) * RUN
 }
 
 /// Reads a range, and answers the sum of its entries' digests.
