@@ -337,6 +337,24 @@ fn a_range_steps_over_few_versions_and_seeks_past_many() {
 }
 
 #[test]
+fn a_range_seeks_past_what_follows_a_large_value() {
+    let history = History::straight(10);
+    let tkeys = [1, 2].map(|number| TKey::from(vec![0, number]));
+    for (bytes, effort) in [(256 << 10, (2, 2)), ((256 << 10) - 1, (20, 0))] {
+        let value = Bytes::from(vec![7; bytes]);
+        let of = |tkey| history.branches[0].iter().map(move |version| (tkey, *version));
+        let entries = tkeys.iter().flat_map(of);
+        history.write(entries.map(|(tkey, version)| (tkey, version, Some(value.clone()))));
+        let at = history.at(*history.branches[0].last().unwrap());
+        let read = || {
+            let found = history.store.get_range(&at, &KeyRange::ALL).unwrap();
+            assert!(found.iter().map(|(_, found)| found).eq([&value, &value]));
+        };
+        assert_eq!(history.effort(read), effort, "{bytes} bytes");
+    }
+}
+
+#[test]
 fn a_key_between_keys_with_many_versions_is_not_passed_over() {
     let history = History::straight(100);
     write_at(&history, 40, &history.branches[0]);

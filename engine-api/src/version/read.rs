@@ -135,6 +135,10 @@ const STEPS_BEFORE_SEEK: u32 = 12;
 const FIRST_RUN: u32 = 16;
 const LONGEST_RUN: u32 = 1024;
 
+/// From so many bytes on, what follows a value is sought past at once: an engine that keeps values beside their
+/// keys reads each that it steps over, and beside reading this one a seek is little.
+const SEEK_PAST: usize = 256 << 10;
+
 /// Whether the entries of a key that are of no use are stepped over or sought past, which is foretold from
 /// the keys before it: neighbours have mostly been written alike.
 #[derive(Debug)]
@@ -225,9 +229,11 @@ impl RangeReader<'_, '_> {
 
     /// Past an entry behind the answer.
     fn pass_rest(&mut self) -> Step<'_> {
-        if !self.pace.seeks() {
-            return Step::Next;
-        }
+        if self.pace.seeks() { self.pass_group() } else { Step::Next }
+    }
+
+    /// Past all entries of the key at hand.
+    fn pass_group(&mut self) -> Step<'_> {
         write_group_end(&self.group, &mut self.target);
         Step::SeekTo(&self.target)
     }
@@ -275,12 +281,13 @@ impl Visitor for RangeReader<'_, '_> {
         };
         if self.leaders.decides(version) {
             self.answered = true;
+            let large = value.ready_len().is_some_and(|bytes| bytes >= SEEK_PAST);
             if mark == Mark::Data
                 && (self.emit)(&group_tkey(group)?, Seen::Found { value, version })?.is_break()
             {
                 return Ok(Step::Stop);
             }
-            return Ok(Step::Next);
+            return Ok(if large { self.pass_group() } else { Step::Next });
         }
         let values = &mut self.values;
         let done = self.leaders.add(version, mark, || {
