@@ -40,6 +40,22 @@ impl Ancestry {
         Self::walk(dag, reader, |parents| &parents[..parents.len().min(1)])
     }
 
+    /// The same for a version that this one's reader is the only parent of, without walking up from it. `None` where
+    /// numbers don't ascend, which takes a walk.
+    pub(super) fn child(&self, dag: &VersionDag, reader: VersionId) -> Result<Option<Self>> {
+        let parents = dag.version(reader)?.parents.as_slice();
+        if !self.ascending || parents != [self.reader] || reader <= self.newest() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            dag: dag.clone(),
+            reader,
+            seen: self.seen.with_highest(reader),
+            covering: self.covering.with_highest(reader),
+            ascending: true,
+        }))
+    }
+
     /// What a merge of these versions would see.
     ///
     /// # Errors
@@ -135,5 +151,57 @@ impl Ancestry {
 
     pub(super) fn is_ascending(&self) -> bool {
         self.ascending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::key::RepoId;
+    use crate::version::Repo;
+
+    /// A DAG whose versions have these parents, by how far back they are; numbers begin at one and leave gaps.
+    fn dag(parents: &[Vec<usize>]) -> VersionDag {
+        let id = |place: usize| VersionId(u32::try_from(place * 3 + 1).unwrap());
+        let uuid = |place: usize| Uuid::from_u128(u128::try_from(place).unwrap());
+        let repo = Repo { id: RepoId(1), uuid: uuid(0), alias: "r".into(), root: id(0), created: 0 };
+        let versions = (0..=parents.len()).map(|place| Version {
+            id: id(place),
+            uuid: uuid(place),
+            repo: RepoId(1),
+            parents: place.checked_sub(1).map_or(Vec::new(), |before| {
+                let mut found: Vec<_> =
+                    parents[before].iter().map(|back| id(before - back % place)).collect();
+                found.dedup();
+                found
+            }),
+            branch: place.to_string(),
+            note: String::new(),
+            created: 0,
+            committed: Some(0),
+            cleaned: None,
+        });
+        VersionDag::assemble(vec![repo], versions.collect(), Vec::new()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_child_sees_what_a_walk_from_it_finds(
+            parents in prop::collection::vec(prop::collection::vec(0_usize..5, 1..3), 1..60)
+        ) {
+            let dag = dag(&parents);
+            for version in dag.versions() {
+                let [parent] = version.parents.as_slice() else { continue };
+                for walk in [Ancestry::new, Ancestry::first_parents] {
+                    let child = walk(&dag, *parent).unwrap().child(&dag, version.id).unwrap().unwrap();
+                    let walked = walk(&dag, version.id).unwrap();
+                    prop_assert_eq!(&child.seen, &walked.seen);
+                    prop_assert_eq!(&child.covering, &walked.covering);
+                    prop_assert!(child.ascending && walked.ascending);
+                }
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ const BLOCK: u32 = u64::BITS;
 
 /// A set of versions: bits, in blocks of 64 numbers, of which only those are kept that have one. So numbers
 /// that lie far apart take memory for themselves alone, and not for what lies between.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct VersionSet {
     /// By ascending number, none empty.
     blocks: Vec<Block>,
@@ -15,7 +15,7 @@ pub(super) struct VersionSet {
     dense: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Block {
     number: u32,
     bits: u64,
@@ -37,6 +37,20 @@ impl VersionSet {
             _ => true,
         };
         Self { blocks, dense }
+    }
+
+    /// The same with a version that is higher than all of them.
+    pub(super) fn with_highest(&self, VersionId(version): VersionId) -> Self {
+        let mut set = self.clone();
+        let (number, bit) = (version / BLOCK, 1 << (version % BLOCK));
+        match set.blocks.last_mut() {
+            Some(last) if last.number == number => last.bits |= bit,
+            last => {
+                set.dense &= last.is_none_or(|last| last.number + 1 == number);
+                set.blocks.push(Block { number, bits: bit });
+            }
+        }
+        set
     }
 
     #[inline]
@@ -114,6 +128,9 @@ mod tests {
         #[test]
         fn it_answers_as_a_sorted_set_does(numbers in numbers(), more in prop::collection::vec(any::<u32>(), 8)) {
             let set = VersionSet::of_ascending(numbers.iter().copied().map(VersionId));
+            let none = VersionSet::of_ascending([]);
+            let grown = numbers.iter().fold(none, |grown, id| grown.with_highest(VersionId(*id)));
+            prop_assert_eq!(&grown, &set);
             prop_assert!(set.iter().map(|id| id.0).eq(numbers.iter().copied()));
             prop_assert_eq!(set.last().map(|id| id.0), numbers.last().copied());
             let near = numbers.iter().flat_map(|id| [id.saturating_sub(1), *id, id.saturating_add(1)]);

@@ -234,9 +234,15 @@ impl<S: Store> Versioned<S> {
         if let Some(ancestry) = kept.get(&version) {
             return Ok(Arc::clone(ancestry));
         }
-        let ancestry = Arc::new(match self.policy {
-            MergePolicy::FirstParent => Ancestry::first_parents(dag, version)?,
-            MergePolicy::LiveWins | MergePolicy::Strict => Ancestry::new(dag, version)?,
+        // Versions are mostly written one after the other.
+        let from_parent = match dag.version(version)?.parents.as_slice() {
+            [parent] => kept.get(parent).map(|parent| parent.child(dag, version)).transpose()?.flatten(),
+            _ => None,
+        };
+        let ancestry = Arc::new(match (from_parent, self.policy) {
+            (Some(ancestry), _) => ancestry,
+            (None, MergePolicy::FirstParent) => Ancestry::first_parents(dag, version)?,
+            (None, MergePolicy::LiveWins | MergePolicy::Strict) => Ancestry::new(dag, version)?,
         });
         if kept.len() >= ANCESTRIES_KEPT {
             kept.clear();
