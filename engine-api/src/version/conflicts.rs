@@ -11,7 +11,7 @@ use crate::spi::{Error, ErrorKind, Result, View};
 pub struct Side {
     /// The version that wrote it.
     pub version: VersionId,
-    /// What it wrote; `None` is a delete, which is a side under [`MergePolicy::Strict`] alone.
+    /// What it wrote; `None` is a delete, which is a side under [`MergePolicy::Strict`](super::MergePolicy::Strict) alone.
     pub value: Option<Bytes>,
 }
 
@@ -98,7 +98,7 @@ impl Choice {
     }
 }
 
-/// Settles conflicts by the rules of an application; see [`Versioned::with_resolver`].
+/// Settles conflicts by the rules of an application; see [`Versioned::with_resolver`](super::Versioned::with_resolver).
 ///
 /// Closures that take the same are resolvers.
 ///
