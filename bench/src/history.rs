@@ -1,5 +1,7 @@
 //! A linear history: at every version every key has a value of its own.
 
+use std::sync::Arc;
+
 use engine_api::key::{Context, DataContext, InstanceId, TKey, TKeyClass, VersionId};
 use engine_api::layers::Relaxed;
 use engine_api::version::{NewInstance, OrderedKeyValue, Versioned, copy_store};
@@ -14,6 +16,8 @@ use super::data;
 pub(crate) struct History {
     /// The store and the raw engine.
     pub(crate) subject: Subject,
+    /// The store with its versions.
+    pub(crate) store: Versioned<Arc<dyn Store>>,
     /// The versions, from the root to the head, which is open.
     pub(crate) versions: Vec<VersionId>,
     /// How many keys there are, the keys of [`tkey`].
@@ -51,13 +55,15 @@ impl History {
             }
         }
         store.store().flush()?;
-        Ok(Self { subject, versions: made, keys, bytes, instance })
+        let store = versioned(Arc::clone(&subject.store))?;
+        Ok(Self { subject, store, versions: made, keys, bytes, instance })
     }
 
     /// A copy in an empty store.
     pub(crate) fn copied(&self, subject: Subject) -> Outcome<Self> {
         copy(&*self.subject.store, &subject)?;
-        Ok(Self { subject, versions: self.versions.clone(), ..*self })
+        let store = versioned(Arc::clone(&subject.store))?;
+        Ok(Self { subject, store, versions: self.versions.clone(), ..*self })
     }
 
     /// The head.
@@ -87,7 +93,7 @@ impl History {
 
 /// A store in memory, for a history that is then copied.
 pub(crate) fn in_memory() -> Subject {
-    Subject { store: Box::new(MemoryStore::new()), peer: None }
+    Subject { store: Arc::new(MemoryStore::new()), peer: None }
 }
 
 /// Copies a store with versions to an empty one.

@@ -9,7 +9,6 @@ mod measure;
 mod options;
 mod ours;
 mod peer;
-mod pinned;
 mod plans;
 mod room;
 mod run;

@@ -36,13 +36,15 @@ mod tests {
     use engine_api::MemoryStore;
     use engine_api::version::OrderedKeyValue;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::contenders::Subject;
     use crate::history::{History, tkey, versioned};
 
     #[test]
     fn it_answers_what_the_framework_answers() {
-        let subject = Subject { store: Box::new(MemoryStore::new()), peer: None };
+        let subject = Subject { store: Arc::new(MemoryStore::new()), peer: None };
         let history = History::linear(subject, 3, 5, 20).unwrap();
         let store = versioned(&*history.subject.store).unwrap();
         let deleted = tkey(2);

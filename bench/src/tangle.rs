@@ -1,6 +1,7 @@
 //! Histories in which what a reader sees lies behind what others wrote, or behind merges.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use engine_api::Store;
 use engine_api::key::{Context, DataContext, InstanceId, VersionId};
@@ -10,7 +11,7 @@ use fastrand::Rng;
 
 use super::Outcome;
 use super::contenders::Subject;
-use super::history::{copy, in_memory, tkey, write};
+use super::history::{copy, in_memory, tkey, versioned, write};
 use super::stage::SMALL;
 
 /// How a history is grown, for a reader that is made last and writes nothing.
@@ -48,9 +49,11 @@ impl Shape {
 pub(crate) struct Tangle {
     /// The store and the raw engine.
     pub(crate) subject: Subject,
+    /// The store with its versions.
+    pub(crate) store: Versioned<Arc<dyn Store>>,
     /// How many keys there are, the keys of [`tkey`].
     pub(crate) keys: usize,
-    /// The version that reads.
+    /// Where the version is that reads.
     pub(crate) reader: DataContext,
     /// Of each key the entry that answers, if one does.
     pub(crate) answers: Vec<Option<Vec<u8>>>,
@@ -73,13 +76,14 @@ impl Tangle {
             version.map(|version| DataContext::versioned(instance, version).construct_key(&tkey(number)))
         };
         let answers = answers.iter().enumerate().map(entry).collect();
-        Ok(Self { subject, keys, reader: DataContext::versioned(instance, reader), answers })
+        let store = versioned(Arc::clone(&subject.store))?;
+        Ok(Self { subject, store, keys, reader: DataContext::versioned(instance, reader), answers })
     }
 }
 
 /// A history as it is grown.
 struct Loom {
-    store: Versioned<Relaxed<Box<dyn Store>>>,
+    store: Versioned<Relaxed<Arc<dyn Store>>>,
     instance: InstanceId,
     open: HashSet<VersionId>,
     made: Vec<VersionId>,

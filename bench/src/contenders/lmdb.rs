@@ -39,7 +39,7 @@ impl Contender for Lmdb {
         let sync = if durability == Durability::Power { "full" } else { "none" };
         let config = Config::new(LMDB.descriptor()).at(path).with_option("sync", sync)?;
         let (store, beneath) = engine_lmdb::bench::open(&config)?;
-        Ok(Subject { store, peer: Some(Box::new(Raw(beneath))) })
+        Ok(Subject { store: store.into(), peer: Some(Box::new(Raw(beneath))) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The engine in memory, for reference: it has no other interface than the framework's.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use engine_api::{Descriptor, Durability, Engine, MEMORY, MemoryStore};
 
@@ -25,6 +26,6 @@ impl Contender for Memory {
     }
 
     fn create(&self, _: &Path, _: Durability) -> Outcome<Subject> {
-        Ok(Subject { store: Box::new(MemoryStore::new()), peer: None })
+        Ok(Subject { store: Arc::new(MemoryStore::new()), peer: None })
     }
 }

@@ -8,6 +8,7 @@ mod sqlite;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use engine_api::{Descriptor, Durability, Store};
 
@@ -53,7 +54,7 @@ pub(crate) trait Contender {
 /// A store, and the raw engine over the same pages.
 pub(crate) struct Subject {
     /// The store, as users have it.
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     /// The engine beneath, where there is one that is called in another way.
     pub(crate) peer: Option<Box<dyn Peer>>,
 }

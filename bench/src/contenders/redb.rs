@@ -35,7 +35,7 @@ impl Contender for Redb {
 
     fn create(&self, path: &Path, _: Durability) -> Outcome<Subject> {
         let (store, beneath) = engine_redb::bench::open(&Config::new(REDB.descriptor()).at(path))?;
-        Ok(Subject { store, peer: Some(Box::new(Raw(beneath))) })
+        Ok(Subject { store: store.into(), peer: Some(Box::new(Raw(beneath))) })
     }
 }
 

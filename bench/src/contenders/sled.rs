@@ -30,7 +30,7 @@ impl Contender for Sled {
 
     fn create(&self, path: &Path, _: Durability) -> Outcome<Subject> {
         let (store, beneath) = engine_sled::bench::open(&Config::new(SLED.descriptor()).at(path))?;
-        Ok(Subject { store, peer: Some(Box::new(Raw(beneath))) })
+        Ok(Subject { store: store.into(), peer: Some(Box::new(Raw(beneath))) })
     }
 }
 

@@ -35,7 +35,7 @@ impl Contender for Sqlite {
         let config = Config::new(SQLITE.descriptor()).at(path);
         let cache = config.number("cache")?;
         let store = SQLITE.open(&config)?.store;
-        Ok(Subject { store, peer: Some(Box::new(Raw { path: path.to_owned(), cache })) })
+        Ok(Subject { store: store.into(), peer: Some(Box::new(Raw { path: path.to_owned(), cache })) })
     }
 }
 

@@ -2,17 +2,15 @@
 
 use std::rc::Rc;
 
+use engine_api::Direction;
 use engine_api::key::TKey;
-use engine_api::version::OrderedKeyValue;
-use engine_api::{Direction, Store};
 
 use super::Plan;
 use crate::Outcome;
 use crate::contest::{Contest, Side};
 use crate::data;
-use crate::history::{tkey, versioned};
+use crate::history::tkey;
 use crate::peer::{Keys, Ranges, Snapshot};
-use crate::pinned::Pinned;
 use crate::stage::Stage;
 use crate::tangle::{Shape, Tangle};
 use crate::target::Target;
@@ -48,9 +46,13 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
 }
 
 fn get(tangle: &Tangle, read: fn(Option<&[u8]>) -> Outcome<u64>) -> Outcome<Side<'_>> {
-    let store = versioned(Pinned::new(&*tangle.subject.store as &dyn Store)?)?;
+    let reader = tangle.store.reader(&tangle.reader)?;
     let tkeys: Rc<[TKey]> = data::shuffled_by(tangle.keys, tkey);
-    Ok(Side::over("ours", tkeys, move |tkey| read(store.get(&tangle.reader, tkey)?.as_deref())))
+    Ok(Side::over("ours", tkeys, move |tkey| {
+        let mut answer = Ok(0);
+        let found = reader.get_with(tkey, &mut |value| answer = read(Some(value)))?;
+        if found { answer } else { read(None) }
+    }))
 }
 
 /// Beside reading the very entries that answer.

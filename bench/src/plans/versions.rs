@@ -1,18 +1,18 @@
 //! Reading through the read rule, beside reading the very entry that answers.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use engine_api::key::{Context, DataContext, TKey};
-use engine_api::version::{Ancestry, Flow, OrderedKeyValue, Resolved, Seen, Versioned};
+use engine_api::version::{Ancestry, Flow, OrderedKeyValue as _, Reader, Resolved, Seen};
 use engine_api::{Direction, Fetch, KeyRange, Store};
 
 use super::Plan;
 use crate::Outcome;
 use crate::contest::{Contest, Side};
 use crate::data;
-use crate::history::{History, tkey, versioned};
+use crate::history::{History, tkey};
 use crate::peer::{Keys, Ranges, Snapshot};
-use crate::pinned::Pinned;
 use crate::scan_all;
 use crate::stage::{HEAVY_VERSIONS, RUN, Scale, Stage};
 use crate::target::Target;
@@ -23,22 +23,23 @@ const ABSENT: &str = "a key is absent that was written at every version";
 const SEEKS: Target = Target::RatioAndExtra(2.0, 300_000.0);
 
 /// From which version keys are read.
-type Reader = fn(&History) -> DataContext;
+type From = fn(&History) -> DataContext;
 
 pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
     let mut plans = Vec::new();
     for (which, count) in stage.scale.versions.into_iter().enumerate() {
-        let get = |from: &str, reader: Reader| {
+        let get = |place: &str, how: &str, from: From, get: Get| {
             Plan::new(
-                format!("versioned get 100 B, V = {count}, from the {from}, view held"),
+                format!("versioned get 100 B, V = {count}, from the {place}, {how}, view held"),
                 Target::Ratio(1.8),
-                move || held(stage.history(which)?, reader),
+                move || held(stage.history(which)?, from, get),
             )
         };
-        plans.push(get("head", History::head));
+        plans.push(get("head", "borrowed", History::head, get_lent));
         if count > 1 {
-            plans.push(get("middle", History::middle));
+            plans.push(get("middle", "borrowed", History::middle, get_lent));
         }
+        plans.push(get("head", "owned", History::head, get_owned));
         plans.push(Plan::new(
             format!("versioned get 100 B, V = {count}, from the head, a view each"),
             Target::Ratio(1.8),
@@ -58,20 +59,19 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
             move || flat(stage.history(1)?, stage.history(which)?),
         ));
     }
-    plans.push(Plan::new("versioned get 64 KiB, V = 1, view held", Target::Ratio(1.9), move || {
-        held(stage.large_history()?, History::head)
-    }));
-    plans.push(Plan::new(
-        "versioned get 64 KiB, V = 1, borrowed, view held",
-        Target::Ratio(1.9),
-        move || borrowed(stage.large_history()?),
-    ));
-    let range = |which: usize, how: &str, target, reader: Reader, visit: Visit| {
+    for (how, get) in [("borrowed", get_lent as Get), ("owned", get_owned)] {
+        plans.push(Plan::new(
+            format!("versioned get 64 KiB, V = 1, {how}, view held"),
+            Target::Ratio(1.9),
+            move || held(stage.large_history()?, History::head, get),
+        ));
+    }
+    let range = |which: usize, how: &str, target, from: From, visit: Visit| {
         let count = versions[which];
         Plan::new(
             format!("versioned range of 1000 × 100 B, V = {count}{how}, view held"),
             target,
-            move || ranges(stage.history(which)?, reader, visit),
+            move || ranges(stage.history(which)?, from, visit),
         )
     };
     plans.extend([
@@ -113,44 +113,41 @@ fn raw_get(history: &History, ctx: DataContext, snapshot: Snapshot) -> Outcome<V
     Ok(raw.transpose()?.into_iter().collect())
 }
 
-fn get<'a>(store: Versioned<impl Store + 'a>, ctx: DataContext, tkeys: Rc<[TKey]>) -> Side<'a> {
-    Side::over("ours", tkeys, move |tkey| Ok(data::digest(&store.get(&ctx, tkey)?.ok_or(ABSENT)?)))
+/// Reads a key, and answers its value's digest.
+type Get = fn(&Reader<'_, Arc<dyn Store>>, &TKey) -> Outcome<u64>;
+
+fn get_lent(reader: &Reader<'_, Arc<dyn Store>>, tkey: &TKey) -> Outcome<u64> {
+    let mut read = None;
+    reader.get_with(tkey, &mut |value| read = Some(data::digest(value)))?;
+    read.ok_or_else(|| ABSENT.into())
 }
 
-fn held_get(history: &History, ctx: DataContext) -> Outcome<Side<'_>> {
-    held_get_of(history, ctx, tkeys(history))
+fn get_owned(reader: &Reader<'_, Arc<dyn Store>>, tkey: &TKey) -> Outcome<u64> {
+    Ok(data::digest(&reader.get(tkey)?.ok_or(ABSENT)?))
 }
 
-fn held_get_of(history: &History, ctx: DataContext, tkeys: Rc<[TKey]>) -> Outcome<Side<'_>> {
-    Ok(get(versioned(Pinned::new(&*history.subject.store)?)?, ctx, tkeys))
+fn held_get(history: &History, ctx: DataContext, tkeys: Rc<[TKey]>, get: Get) -> Outcome<Side<'_>> {
+    let reader = history.store.reader(&ctx)?;
+    Ok(Side::over("ours", tkeys, move |tkey| get(&reader, tkey)))
 }
 
-fn held(history: &History, reader: Reader) -> Outcome<Contest<'_>> {
-    let ctx = reader(history);
-    Ok(Contest::of(raw_get(history, ctx, Snapshot::Held)?, held_get(history, ctx)?))
-}
-
-fn borrowed(history: &History) -> Outcome<Contest<'_>> {
-    let ctx = history.head();
-    let store = versioned(Pinned::new(&*history.subject.store)?)?;
-    let ours = Side::over("ours", tkeys(history), move |tkey| {
-        let mut read = None;
-        store.get_with(&ctx, tkey, &mut |value| read = Some(data::digest(value)))?;
-        read.ok_or_else(|| ABSENT.into())
-    });
+fn held(history: &History, from: From, get: Get) -> Outcome<Contest<'_>> {
+    let ctx = from(history);
+    let ours = held_get(history, ctx, tkeys(history), get)?;
     Ok(Contest::of(raw_get(history, ctx, Snapshot::Held)?, ours))
 }
 
 fn each(history: &History) -> Outcome<Contest<'_>> {
     let ctx = history.head();
-    let ours = get(versioned(&*history.subject.store)?, ctx, tkeys(history));
+    let ours = Side::over("ours", tkeys(history), move |tkey| {
+        Ok(data::digest(&history.store.get(&ctx, tkey)?.ok_or(ABSENT)?))
+    });
     Ok(Contest::of(raw_get(history, ctx, Snapshot::Each)?, ours))
 }
 
 fn baseline(history: &History) -> Outcome<Contest<'_>> {
     let ctx = history.head();
-    let store = versioned(&*history.subject.store)?;
-    let ancestry = Ancestry::new(&store.dag()?, ctx.version().unwrap_or_default())?;
+    let ancestry = Ancestry::new(&history.store.dag()?, ctx.version().unwrap_or_default())?;
     let view = history.subject.store.view()?;
     let ours = Side::over("scan of all versions", tkeys(history), move |tkey| {
         Ok(data::digest(&scan_all::get(&*view, &ancestry, &ctx, tkey)?.ok_or(ABSENT)?))
@@ -162,14 +159,15 @@ fn baseline(history: &History) -> Outcome<Contest<'_>> {
 fn flat<'a>(short: &'a History, long: &'a History) -> Outcome<Contest<'a>> {
     let apart = (short.keys / long.keys).max(1);
     let spread = data::shuffled_by(short.keys.min(long.keys), |number| tkey(number * apart));
-    let raw = vec![held_get_of(short, short.head(), spread)?];
-    Ok(Contest { alike: false, ..Contest::of(raw, held_get(long, long.head())?) })
+    let raw = vec![held_get(short, short.head(), spread, get_lent)?];
+    let ours = held_get(long, long.head(), tkeys(long), get_lent)?;
+    Ok(Contest { alike: false, ..Contest::of(raw, ours) })
 }
 
 /// Beside a scan of all the entries at every version, and beside a seek for each key.
-fn ranges(history: &History, reader: Reader, visit: Visit) -> Outcome<Contest<'_>> {
+fn ranges(history: &History, from: From, visit: Visit) -> Outcome<Contest<'_>> {
     let run_length = RUN.min(history.keys);
-    let (ctx, runs) = (reader(history), history.keys / run_length);
+    let (ctx, runs) = (from(history), history.keys / run_length);
     let numbers = |run: usize| run * run_length..(run + 1) * run_length;
     let mut raw = Vec::new();
     if let Some(peer) = &history.subject.peer {
@@ -181,10 +179,10 @@ fn ranges(history: &History, reader: Reader, visit: Visit) -> Outcome<Contest<'_
             numbers(run).map(|number| ctx.construct_key(&tkey(number))).collect()
         }))?);
     }
-    let store = versioned(Pinned::new(&*history.subject.store)?)?;
+    let reader = history.store.reader(&ctx)?;
     let ranges =
         data::shuffled_by(runs, |run| KeyRange::new(tkey(numbers(run).start)..tkey(numbers(run).end)));
-    let mut ours = Side::over("ours", ranges, move |range| visit(&store, &ctx, range));
+    let mut ours = Side::over("ours", ranges, move |range| visit(&reader, range));
     // The raw scans read other entries too, so what ours reads is compared with what was written.
     let edition = history.versions.iter().position(|version| Some(*version) == ctx.version());
     let edition = edition.ok_or("the reader isn't a version of the history")?;
@@ -199,11 +197,11 @@ fn ranges(history: &History, reader: Reader, visit: Visit) -> Outcome<Contest<'_
 }
 
 /// Reads a range, and answers the sum of its entries' digests.
-type Visit = fn(&dyn OrderedKeyValue, &DataContext, &KeyRange) -> Outcome<u64>;
+type Visit = fn(&Reader<'_, Arc<dyn Store>>, &KeyRange) -> Outcome<u64>;
 
-fn visit_lent(store: &dyn OrderedKeyValue, ctx: &DataContext, range: &KeyRange) -> Outcome<u64> {
+fn visit_lent(reader: &Reader<'_, Arc<dyn Store>>, range: &KeyRange) -> Outcome<u64> {
     let mut sum = 0_u64;
-    store.visit_with(ctx, range, Fetch::Entries, &mut |tkey, seen| {
+    reader.visit_with(range, Fetch::Entries, &mut |tkey, seen| {
         if let Seen::Found { value, .. } = seen {
             sum = sum.wrapping_add(data::glance(tkey, value.bytes()?));
         }
@@ -212,11 +210,11 @@ fn visit_lent(store: &dyn OrderedKeyValue, ctx: &DataContext, range: &KeyRange) 
     Ok(sum)
 }
 
-fn visit_owned(store: &dyn OrderedKeyValue, ctx: &DataContext, range: &KeyRange) -> Outcome<u64> {
+fn visit_owned(reader: &Reader<'_, Arc<dyn Store>>, range: &KeyRange) -> Outcome<u64> {
     let mut sum = 0_u64;
-    store.visit(ctx, range, Fetch::Entries, &mut |tkey, resolved| {
-        if let Resolved::Found { value, .. } = resolved {
-            sum = sum.wrapping_add(data::glance(tkey.as_bytes(), &value));
+    reader.visit_with(range, Fetch::Entries, &mut |tkey, seen| {
+        if let Resolved::Found { value, .. } = seen.into_resolved()? {
+            sum = sum.wrapping_add(data::glance(TKey::from(tkey).as_bytes(), &value));
         }
         Ok(Flow::Continue(()))
     })?;

@@ -62,8 +62,8 @@ impl<S: Store> Versioned<S> {
             let counters = record::encode(&change.counters)?;
             change
                 .batch
-                .require_equals(record::single(record::COUNTERS), before.counters.clone())
-                .put(record::single(record::COUNTERS), counters.clone());
+                .require_equals(record::COUNTERS_KEY.as_slice(), before.counters.clone())
+                .put(record::COUNTERS_KEY.as_slice(), counters.clone());
             match self.store.write(&change.batch) {
                 Ok(()) => {
                     let changes = change.counters.changes;

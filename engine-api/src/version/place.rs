@@ -2,7 +2,7 @@
 
 use super::dag::{Instance, VersionDag};
 use super::target::{Target, cleaned};
-use super::versioned::Versioned;
+use super::versioned::{State, Versioned};
 use crate::key::{Context, DataContext, Scope};
 use crate::spi::{Error, ErrorKind, Result, Store};
 
@@ -12,22 +12,35 @@ impl<S: Store> Versioned<S> {
     /// One that names what isn't there may name what another handle has made since, so the DAG is read anew.
     pub(super) fn place(&self, ctx: &dyn Context) -> Result<Target> {
         let scope = ctx.scope();
-        if let Some(target) = self.known(|state| state.targets.find(scope)) {
+        if self.is_alone()
+            && let Some(target) = self.known(|state| state.targets.find(scope))
+        {
             return Ok(target);
         }
-        let state = self.current()?;
+        match self.place_at(&*self.current()?, scope) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.refresh()?;
+                self.place_at(&*self.current()?, scope)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What a context means where writes go, which needn't be what it means by now: what has changed since, the
+    /// requirements of their commit find out.
+    pub(super) fn place_to_write(&self, ctx: &dyn Context) -> Result<Target> {
+        match self.known(|state| state.targets.find(ctx.scope())) {
+            Some(target) => Ok(target),
+            None => self.place(ctx),
+        }
+    }
+
+    /// What a context means in a state of the DAG.
+    pub(super) fn place_at(&self, state: &State, scope: Scope) -> Result<Target> {
         if let Some(target) = state.targets.find(scope) {
             return Ok(target);
         }
-        let (state, target) = match self.place_in(&state.dag, scope) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.refresh()?;
-                let state = self.current()?;
-                let target = self.place_in(&state.dag, scope)?;
-                (state, target)
-            }
-            outcome => (state, outcome?),
-        };
+        let target = self.place_in(&state.dag, scope)?;
         state.targets.keep(scope, &target);
         Ok(target)
     }

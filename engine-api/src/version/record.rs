@@ -22,6 +22,8 @@
 //!
 //! Classes below 16 are reserved.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,9 @@ impl Counters {
 pub(super) fn single(class: TKeyClass) -> Vec<u8> {
     MetadataContext.construct_key(&class.min_key())
 }
+
+/// Where the counters are, which is looked at with each read that another process may have come before.
+pub(super) static COUNTERS_KEY: LazyLock<Vec<u8>> = LazyLock::new(|| single(COUNTERS));
 
 /// The full key of a numbered record.
 pub(super) fn numbered(class: TKeyClass, number: u32) -> Vec<u8> {

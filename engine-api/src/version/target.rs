@@ -30,12 +30,17 @@ impl Target {
         }
     }
 
+    /// The context that was checked.
+    pub(super) fn context(&self) -> &dyn Context {
+        match self {
+            Self::Metadata => &MetadataContext,
+            Self::Unversioned(ctx) | Self::Versioned { ctx, .. } => ctx,
+        }
+    }
+
     /// The full key under which a value of `tkey` is stored.
     pub(super) fn construct_key(&self, tkey: &TKey) -> Vec<u8> {
-        match self {
-            Self::Metadata => MetadataContext.construct_key(tkey),
-            Self::Unversioned(ctx) | Self::Versioned { ctx, .. } => ctx.construct_key(tkey),
-        }
+        self.context().construct_key(tkey)
     }
 
     /// The data context.

@@ -100,7 +100,7 @@ impl<S: Store> Versioned<S> {
         batch
             .require_absent(record::single(record::FORMAT))
             .put(record::single(record::FORMAT), record::marker())
-            .put(record::single(record::COUNTERS), counters);
+            .put(record::COUNTERS_KEY.as_slice(), counters);
         store.write(&batch)?;
         Self::open(store)
     }
@@ -198,27 +198,38 @@ impl<S: Store> Versioned<S> {
         Ok(())
     }
 
-    /// What is found in the state at hand, where no other process can have changed it.
+    /// Whether no other process can change the DAG.
+    pub(super) fn is_alone(&self) -> bool {
+        self.store.capabilities().processes == Processes::One
+    }
+
+    /// What is found in the state at hand, which another process may have changed.
     pub(super) fn known<T>(&self, find: impl FnOnce(&State) -> Option<T>) -> Option<T> {
-        if self.store.capabilities().processes != Processes::One {
-            return None;
-        }
         find(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn current(&self) -> Result<Arc<State>> {
-        let state = Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner));
-        if self.store.capabilities().processes == Processes::One {
-            return Ok(state);
+        if self.is_alone() {
+            return Ok(self.at_hand());
         }
-        let view = self.store.view()?;
-        let unchanged = view.get(&record::single(record::COUNTERS))?.as_ref() == Some(&state.counters);
+        self.current_in(&*self.store.view()?)
+    }
+
+    /// The state that a view shows.
+    pub(super) fn current_in(&self, view: &dyn View) -> Result<Arc<State>> {
+        let state = self.at_hand();
+        let mut unchanged = false;
+        view.get_with(&record::COUNTERS_KEY, &mut |counters| unchanged = counters == state.counters)?;
         if unchanged {
             return Ok(state);
         }
-        let fresh = Arc::new(State::load(&*view)?);
+        let fresh = Arc::new(State::load(view)?);
         self.replace(Arc::clone(&fresh));
         Ok(fresh)
+    }
+
+    fn at_hand(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes a newer state; one that a slower thread has read before another change is let go.
@@ -257,7 +268,7 @@ impl State {
     pub(super) fn load(view: &dyn View) -> Result<Self> {
         record::check_marker(view.get(&record::single(record::FORMAT))?.as_deref())?;
         let counters = view
-            .get(&record::single(record::COUNTERS))?
+            .get(&record::COUNTERS_KEY)?
             .ok_or_else(|| Error::new(ErrorKind::Corrupt, "the store's counters are missing"))?;
         let changes = record::decode::<Counters>(&counters)?.changes;
         let repos = each(view, record::REPO, |_, value| record::decode(value))?;

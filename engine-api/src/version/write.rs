@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
-use super::read::{resolve_key, resolve_range};
 use super::record;
-use super::resolver::{Decided, Resolved};
+use super::resolver::Resolved;
 use super::target::Target;
 use super::versioned::Versioned;
 use crate::ext::{KeyRange, StoreExt, ViewExt};
@@ -159,45 +158,11 @@ fn check_free(target: &Target, tkey: &TKey) -> Result<()> {
 
 impl<S: Store> OrderedKeyValue for Versioned<S> {
     fn resolve(&self, ctx: &dyn Context, tkey: &TKey) -> Result<Resolved> {
-        let target = self.place(ctx)?;
-        let view = self.store.view()?;
-        if let Target::Versioned { ctx, ancestry, .. } = &target {
-            let key = (ctx.instance(), tkey);
-            let decided = resolve_key(&*view, ancestry, self.policy(), key, |value, _| value.keep())?;
-            return self.settle(&*view, ctx.instance(), tkey, decided.into());
-        }
-        Ok(match view.get(&target.construct_key(tkey))? {
-            Some(value) => Resolved::Found { value, version: VersionId::default() },
-            None => Resolved::Absent,
-        })
+        self.reader(ctx)?.resolve(tkey)
     }
 
     fn get_with(&self, ctx: &dyn Context, tkey: &TKey, read: &mut dyn FnMut(&[u8])) -> Result<bool> {
-        let target = self.place(ctx)?;
-        let view = self.store.view()?;
-        let Target::Versioned { ctx, ancestry, .. } = &target else {
-            return view.get_with(&target.construct_key(tkey), read);
-        };
-        let key = (ctx.instance(), tkey);
-        // Behind a merge it takes the entries that follow to tell whether a value is the answer.
-        let decided = resolve_key(&*view, ancestry, self.policy(), key, |value, answer| {
-            if answer {
-                read(value.bytes()?);
-                return Ok(None);
-            }
-            value.to_bytes().map(Some)
-        })?;
-        match decided {
-            Decided::Found { value: Some(value), .. } => read(&value),
-            Decided::Found { value: None, .. } => {}
-            Decided::Deleted { .. } | Decided::Absent => return Ok(false),
-            Decided::Conflict { versions } => {
-                let settled = self.settle(&*view, ctx.instance(), tkey, Resolved::Conflict { versions })?;
-                let Some(value) = settled.into_value()? else { return Ok(false) };
-                read(&value);
-            }
-        }
-        Ok(true)
+        self.reader(ctx)?.get_with(tkey, read)
     }
 
     fn visit_with(
@@ -207,31 +172,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
         fetch: Fetch,
         visit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
     ) -> Result<()> {
-        if range.scan().is_empty() {
-            return Ok(());
-        }
-        let target = self.place(ctx)?;
-        let view = self.store.view()?;
-        if let Target::Versioned { ctx, ancestry, .. } = &target {
-            let place = (&*view, ctx, fetch);
-            let mut each = |tkey: &[u8], seen: Seen<'_>| self.hand_on(place, tkey, seen, visit);
-            return resolve_range(&*view, ancestry, self.policy(), ctx, range, fetch, &mut each);
-        }
-        let full = ctx.full_range(range);
-        let mut scan = full.scan();
-        scan.fetch = fetch;
-        let mut each = visitor(|key: &[u8], value: Value<'_>| {
-            let value = match fetch {
-                Fetch::Entries => value,
-                Fetch::Keys => Value::ready(&[]),
-            };
-            let found = Seen::Found { value, version: VersionId::default() };
-            Ok(match visit(ctx.tkey_from_key(key)?.as_bytes(), found)? {
-                ControlFlow::Continue(()) => Step::Next,
-                ControlFlow::Break(()) => Step::Stop,
-            })
-        });
-        view.scan(scan, &mut each)
+        self.reader(ctx)?.visit_with(range, fetch, visit)
     }
 
     fn visit_raw(
@@ -240,20 +181,19 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
         range: &KeyRange,
         visit: &mut dyn FnMut(&DataKey, Value<'_>) -> Result<Flow>,
     ) -> Result<()> {
-        let target = self.place(ctx)?;
-        view_raw(&*self.store.view()?, target.data()?, range, visit)
+        let reader = self.reader(ctx)?;
+        view_raw(&*reader.view, reader.target.data()?, range, visit)
     }
 
     fn get_raw(&self, key: &DataKey) -> Result<Option<Bytes>> {
-        self.place(&context_of(key))?;
-        self.store.get(key.encode())
+        self.reader(&context_of(key))?.view.get(&key.encode())
     }
 
     fn put_raw(&self, key: &DataKey, value: Bytes) -> Result<()> {
         if key.mark == Mark::Tombstone && !value.is_empty() {
             return Err(Error::new(ErrorKind::InvalidArgument, "a tombstone has no value"));
         }
-        let target = self.place(&context_of(key))?;
+        let target = self.place_to_write(&context_of(key))?;
         let mut batch = writing(&target)?;
         let other = match key.mark {
             Mark::Data => Mark::Tombstone,
@@ -264,7 +204,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
     }
 
     fn delete_raw(&self, key: &DataKey) -> Result<()> {
-        let target = self.place(&context_of(key))?;
+        let target = self.place_to_write(&context_of(key))?;
         let mut batch = writing(&target)?;
         batch.delete(key.encode());
         self.finish(&target, &batch)
@@ -275,7 +215,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
     }
 
     fn delete(&self, ctx: &dyn Context, tkey: &TKey) -> Result<()> {
-        let target = self.place(ctx)?;
+        let target = self.place_to_write(ctx)?;
         check_free(&target, tkey)?;
         let mut batch = writing(&target)?;
         delete(&mut batch, &target, tkey);
@@ -283,7 +223,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
     }
 
     fn put_range(&self, ctx: &dyn Context, entries: &[(TKey, Bytes)]) -> Result<()> {
-        let target = self.place(ctx)?;
+        let target = self.place_to_write(ctx)?;
         let mut batch = writing(&target)?;
         for (tkey, value) in entries {
             check_free(&target, tkey)?;
@@ -293,7 +233,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
     }
 
     fn delete_range(&self, ctx: &dyn Context, range: &KeyRange) -> Result<u64> {
-        let target = self.place(ctx)?;
+        let target = self.place_to_write(ctx)?;
         let mut batch = writing(&target)?;
         let mut count = 0;
         self.visit_with(ctx, range, Fetch::Keys, &mut |tkey, _| {
@@ -309,7 +249,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
     }
 
     fn delete_all(&self, ctx: &dyn Context, scope: DeleteScope) -> Result<()> {
-        let target = self.place(ctx)?;
+        let target = self.place_to_write(ctx)?;
         let data = *target.data()?;
         match scope {
             DeleteScope::AllVersions => {
@@ -346,7 +286,7 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
 
 impl<S: Store> Batcher for Versioned<S> {
     fn batch<'a>(&'a self, ctx: &'a dyn Context) -> Result<Box<dyn Batch + 'a>> {
-        let target = self.place(ctx)?;
+        let target = self.place_to_write(ctx)?;
         let writes = writing(&target)?;
         Ok(Box::new(VersionedBatch { store: self, target, writes, refused: None }))
     }

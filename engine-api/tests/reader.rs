@@ -1,0 +1,144 @@
+//! A reader: many reads of one state.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::sync::Arc;
+
+use engine_api::key::{DataContext, InstanceId, MetadataContext, TKey, TKeyClass, VersionId};
+use engine_api::version::{Flow, NewInstance, OrderedKeyValue, Resolved, Seen, Versioned};
+use engine_api::{
+    Bytes, Capabilities, Durability, ErrorKind, Fetch, KeyRange, MemoryStore, Processes, Result, Store, View,
+    WriteBatch,
+};
+
+/// A store that other processes may change, as far as its users can tell.
+#[derive(Clone, Debug)]
+struct Shared(Arc<MemoryStore>, Capabilities);
+
+impl Shared {
+    fn new() -> Self {
+        let store = MemoryStore::new();
+        let capabilities = store.capabilities().processes(Processes::Many);
+        Self(Arc::new(store), capabilities)
+    }
+}
+
+impl Store for Shared {
+    fn capabilities(&self) -> &Capabilities {
+        &self.1
+    }
+
+    fn view(&self) -> Result<Box<dyn View>> {
+        self.0.view()
+    }
+
+    fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
+        self.0.commit(batch, durability)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.0.flush()
+    }
+}
+
+fn tkey(text: &str) -> TKey {
+    TKey::from(text)
+}
+
+/// A store with a versioned instance, and its root.
+fn made<S: Store>(store: S) -> (Versioned<S>, InstanceId, VersionId) {
+    let store = Versioned::create(store).unwrap();
+    let repo = store.create_repo("r", None).unwrap();
+    let instance = store.create_instance(repo.id, &NewInstance::new("i", "keyvalue")).unwrap().id;
+    (store, instance, repo.root)
+}
+
+fn one_state_is_read<S: Store>(store: S) {
+    let (store, instance, root) = made(store);
+    let ctx = DataContext::versioned(instance, root);
+    store.put(&ctx, &tkey("a"), "1".into()).unwrap();
+    store.put(&ctx, &tkey("b"), "1".into()).unwrap();
+    let before = store.reader(&ctx).unwrap();
+    store.put_range(&ctx, &[(tkey("a"), "2".into()), (tkey("c"), "2".into())]).unwrap();
+    store.delete(&ctx, &tkey("b")).unwrap();
+    let after = store.reader(&ctx).unwrap();
+    let read = |reader: &engine_api::version::Reader<'_, S>| {
+        let mut found = Vec::new();
+        let mut each = |key: &[u8], seen: Seen<'_>| {
+            let Resolved::Found { value, .. } = seen.into_resolved()? else { panic!("a conflict") };
+            assert_eq!(reader.get(&TKey::from(key))?, Some(value.clone()));
+            assert!(reader.exists(&TKey::from(key))?);
+            let mut lent = Bytes::new();
+            assert!(reader.get_with(&TKey::from(key), &mut |bytes| lent = Bytes::copy_from_slice(bytes))?);
+            assert_eq!(lent, value);
+            found.push((String::from_utf8(key.to_vec()).unwrap(), value));
+            Ok(Flow::Continue(()))
+        };
+        reader.visit_with(&KeyRange::ALL, Fetch::Entries, &mut each).unwrap();
+        found
+    };
+    let entries = |pairs: &[(&str, &'static str)]| -> Vec<_> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), Bytes::from(*value))).collect()
+    };
+    assert_eq!(read(&before), entries(&[("a", "1"), ("b", "1")]));
+    assert_eq!(before.get(&tkey("c")).unwrap(), None);
+    assert_eq!(read(&after), entries(&[("a", "2"), ("c", "2")]));
+    assert!(!after.exists(&tkey("b")).unwrap());
+}
+
+#[test]
+fn all_is_read_of_one_state() {
+    one_state_is_read(MemoryStore::new());
+    one_state_is_read(Shared::new());
+}
+
+#[test]
+fn a_version_that_another_handle_has_made_is_found() {
+    let shared = Shared::new();
+    let (store, instance, root) = made(shared.clone());
+    let other = Versioned::open(shared).unwrap();
+    store.commit_version(root, "").unwrap();
+    let child = store.new_version(root, None).unwrap().id;
+    let ctx = DataContext::versioned(instance, child);
+    store.put(&ctx, &tkey("a"), "1".into()).unwrap();
+    assert_eq!(other.reader(&ctx).unwrap().get(&tkey("a")).unwrap().as_deref(), Some(b"1".as_slice()));
+    // What it has read of the DAG by then doesn't let it write to what was committed since.
+    other.put(&ctx, &tkey("a"), "2".into()).unwrap();
+    store.commit_version(child, "").unwrap();
+    let refused = other.put(&ctx, &tkey("a"), "3".into()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+    assert_eq!(store.get(&ctx, &tkey("a")).unwrap().as_deref(), Some(b"2".as_slice()));
+}
+
+#[test]
+fn what_is_not_there_has_no_reader() {
+    for store in [Shared::new(), Shared(Arc::default(), *MemoryStore::new().capabilities())] {
+        let (store, instance, root) = made(store);
+        let unknown = [
+            DataContext::versioned(instance, VersionId(99)),
+            DataContext::versioned(InstanceId(99), root),
+            DataContext::unversioned(InstanceId(99)),
+        ];
+        for ctx in unknown {
+            assert_eq!(store.reader(&ctx).unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        let unfit = DataContext::unversioned(instance);
+        assert_eq!(store.reader(&unfit).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+#[test]
+fn what_has_no_versions_is_read_too() {
+    let (store, _, _) = made(Shared::new());
+    let repo = store.only_repo().unwrap().id;
+    let flat = NewInstance::new("flat", "keyvalue").unversioned();
+    let ctx = DataContext::unversioned(store.create_instance(repo, &flat).unwrap().id);
+    store.put(&ctx, &tkey("a"), "1".into()).unwrap();
+    let reader = store.reader(&ctx).unwrap();
+    store.put(&ctx, &tkey("a"), "2".into()).unwrap();
+    assert_eq!(reader.get(&tkey("a")).unwrap().as_deref(), Some(b"1".as_slice()));
+
+    let own = TKey::new(TKeyClass(16), b"setting");
+    store.put(&MetadataContext, &own, "on".into()).unwrap();
+    let reader = store.reader(&MetadataContext).unwrap();
+    assert_eq!(reader.get(&own).unwrap().as_deref(), Some(b"on".as_slice()));
+}
