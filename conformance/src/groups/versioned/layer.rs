@@ -1,10 +1,12 @@
 //! The layer on its store: set up, opened again, and used by several threads.
 
+use std::ops::ControlFlow;
 use std::sync::Barrier;
 use std::thread;
 
+use bytes::Bytes;
 use engine_api::version::{OrderedKeyValue as _, Versioned};
-use engine_api::{ErrorKind, KeyRange, Store as _, StoreExt as _};
+use engine_api::{ErrorKind, Fetch, KeyRange, Store as _, StoreExt as _};
 
 use super::NEEDS;
 use super::lab::{Lab, Node, tkey};
@@ -57,6 +59,13 @@ pub(super) const CASES: &[Case] = &[
         "DVID's TestStressConcurrentMetadataOps.",
     )
     .needs(NEEDS),
+    Case::new(
+        "versioned.reader-sees-one-state",
+        reader_sees_one_state,
+        "What a reader of a version answers doesn't change while the version is written, by key and by range.",
+        "Two reads of one thing that differ can't be put together.",
+    )
+    .needs(&[Need::AtomicBatches, Need::Conditional, Need::KeysOf(128), Need::SnapshotReads]),
 ];
 
 fn create_refuses_a_store_with_data(ctx: &Context) -> Verdict {
@@ -183,5 +192,23 @@ fn concurrent_changes_of_the_dag_all_apply(ctx: &Context) -> Verdict {
     check_eq!(dag.versions().count(), THREADS * EACH + 1, "the versions");
     check_eq!(dag.children(root).len(), THREADS * EACH, "the children of the root");
     check!(dag.versions().all(|version| version.committed.is_some()), "a commit was lost");
+    Ok(())
+}
+
+fn reader_sees_one_state(ctx: &Context) -> Verdict {
+    let lab = Lab::of(ctx, &[(&[], &[("a", Some("1")), ("b", Some("1"))])])?;
+    let reader = lab.store.reader(&lab.at(1))?;
+    lab.edit(1, &[("a", Some("2")), ("b", None), ("c", Some("2"))])?;
+    for (key, value) in [("a", Some("1")), ("b", Some("1")), ("c", None)] {
+        check_eq!(reader.get(&tkey(key))?, value.map(Into::into), "what the reader gets of {key}");
+        check_eq!(reader.exists(&tkey(key))?, value.is_some(), "whether {key} is there to it");
+    }
+    let mut keys = Vec::new();
+    reader.visit_with(&KeyRange::ALL, Fetch::Keys, &mut |key, _| {
+        keys.push(Bytes::copy_from_slice(key));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    check_keys(&keys, &["a", "b"], "the keys that the reader visits")?;
+    check_eq!(lab.store.reader(&lab.at(1))?.get(&tkey("a"))?, Some("2".into()), "what another reader gets");
     Ok(())
 }
