@@ -20,10 +20,13 @@
 //! ```
 //!
 //! # Features
-//! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` builds the
-//! `kvdag` command, and `tiers` opens several stores as one. All are on by default: a library that embeds kvdag takes it with `default-features = false` and
-//! the engines that it wants. `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
+//! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` is the `kvdag`
+//! command and the module of that name, and `tiers` opens several stores as one. All are on by default: a library that
+//! embeds kvdag takes it with `default-features = false` and the engines that it wants. `lmdb-longer-keys` compiles LMDB
+//! for keys of up to 1982 bytes.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "tiers")]
 pub mod tiers;
 
@@ -31,6 +34,10 @@ pub use chunks;
 pub use engine_api::*;
 pub use keyvalue;
 pub use volume;
+
+// The command's modules name this crate as any program does.
+#[cfg(feature = "cli")]
+extern crate self as kvdag;
 
 // An engine registers itself only when its crate is linked, and it is linked only when it is named.
 #[cfg(feature = "lmdb")]

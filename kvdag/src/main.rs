@@ -1,9 +1,7 @@
 //! The `kvdag` command.
 
-mod cli;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    kvdag::cli::main()
 }

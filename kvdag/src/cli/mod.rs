@@ -1,4 +1,17 @@
-//! The command line: one module per command, each with its arguments, its work, and its answer.
+//! The `kvdag` command, for a program that links engines of its own beside those of the crate's features.
+//!
+//! Such a program names the crate of its engine, so that it is linked, and calls [`main`]: every command then knows
+//! the engine by its scheme.
+//!
+//! ```no_run
+//! // extern crate engine_of_mine as _;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     kvdag::cli::main()
+//! }
+//! ```
+
+// One module per command, each with its arguments, its work, and its answer.
 
 #[cfg(feature = "tiers")]
 mod archive;
@@ -155,7 +168,11 @@ enum Command {
     Manual,
 }
 
-pub(crate) fn main() -> ExitCode {
+/// Reads the program's arguments and runs the command that they name; answers the program's exit code.
+///
+/// It takes the process for its own: it ends it when the arguments make no sense, listens for interrupts, writes to the
+/// standard streams, and replaces the panic hook. Call it first: the conformance kit starts the program again as a child.
+pub fn main() -> ExitCode {
     if let Some(code) = conformance::serve_child() {
         return code;
     }
