@@ -43,7 +43,7 @@ const OPTIONS: &[OptionSpec] = &[OptionSpec {
     name: "cache",
     kind: OptionKind::Bytes { min: 1 << 20, max: 1 << 40 },
     default: "256MiB",
-    about: "Memory for blocks that were read; writes take up to 64 MiB beside it before they become a table.",
+    about: "Memory for blocks of tables; what isn't in a table yet takes some 64 MiB beside it.",
 }];
 
 /// The file that makes a folder a store of this engine, rather than another application's fjall. Whoever has
@@ -120,7 +120,7 @@ fn remove(path: &Path, _held: &Lock) -> Result<()> {
     let remove = || {
         match fs::remove_dir_all(path.join(DATA)) {
             Err(error) if error.kind() == Os::NotFound => {}
-            removed => removed?,
+            removed => removed.and_then(|()| embedded::sync_folder(path))?,
         }
         fs::remove_file(path.join(MARKER))?;
         match fs::remove_dir(path) {
