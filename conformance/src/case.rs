@@ -39,6 +39,12 @@ impl Case {
     pub fn group(&self) -> &'static str {
         self.id.split_once('.').map_or(self.id, |(group, _)| group)
     }
+
+    /// Whether the case plays random programs or histories beside a model: such a case finds a defect, and doesn't name
+    /// it. Their names say so.
+    pub fn is_random(&self) -> bool {
+        ["random", "agrees-with-model", "agree-with-model"].iter().any(|word| self.id.contains(word))
+    }
 }
 
 impl fmt::Debug for Case {

@@ -27,7 +27,7 @@ pub fn harness(target: &Target, options: Options) -> ExitCode {
             Trial::ignorable_test(case.id, move || {
                 let (target, options, runner) = &*shared;
                 // Not before the first test: `--list` opens no store.
-                let done = runner.get_or_init(|| Runner::new(target, options)).run(case);
+                let done = runner.get_or_init(|| Runner::new(target, options)).run(case, options.seed);
                 match done.outcome {
                     Outcome::Passed => Ok(Completion::Completed),
                     Outcome::Ignored | Outcome::Waived => {

@@ -7,9 +7,12 @@ mod child;
 mod context;
 mod groups;
 mod harness;
+mod jobs;
+mod level;
 mod model;
 mod need;
 mod oracle;
+mod repeat;
 mod report;
 mod rng;
 mod runner;
@@ -20,8 +23,12 @@ pub use case::Case;
 pub use catalogue::catalogue;
 pub use child::serve_child;
 pub use harness::harness;
+pub use level::{Holds, Level, Standing};
 pub use model::{Action, replay};
 pub use need::Need;
-pub use report::{CaseReport, Outcome, Report, catalogue_markdown, options_markdown};
-pub use runner::{run, run_with};
+pub use report::{
+    CaseReport, Failure, Outcome, Report, cases_markdown, catalogue_markdown, html_page, levels_markdown,
+    options_markdown,
+};
+pub use runner::{Progress, run, run_with};
 pub use target::{Options, Target};

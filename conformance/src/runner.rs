@@ -1,5 +1,6 @@
 //! Running cases: which apply, under a watchdog, each in a place of its own.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -9,35 +10,66 @@ use engine_api::Result;
 use crate::case::Case;
 use crate::catalogue::catalogue;
 use crate::context::{Context, Place, scratch};
+use crate::jobs::{Moment, in_order};
 use crate::need::Facts;
+use crate::repeat::merged;
 use crate::report::{CaseReport, Outcome, Report};
 use crate::target::{Options, Target};
 use crate::verdict::{Halt, Verdict};
 
-/// Runs the cases on a target, one after another.
+/// Where a run stands.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Progress<'r> {
+    /// A case begins.
+    Begun(&'static Case),
+    /// A case has ended.
+    Ended(&'r CaseReport),
+}
+
+/// Runs the cases on a target, as many at once as the options say.
 ///
 /// A report in which no case ran is a failure: see [`Report::is_success`].
 pub fn run(target: &Target, options: &Options) -> Report {
-    run_with(target, options, |_| {})
+    run_with(target, options, |_| ControlFlow::Continue(()))
 }
 
-/// The same, and calls `watch` after each case.
-pub fn run_with(target: &Target, options: &Options, mut watch: impl FnMut(&CaseReport)) -> Report {
+/// The same, and tells `watch` when cases begin and end. When it breaks, no more cases begin, and the report has those
+/// that ended.
+pub fn run_with(
+    target: &Target,
+    options: &Options,
+    mut watch: impl FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Report {
+    let begun = Instant::now();
     let runner = Runner::new(target, options);
-    let mut report = Report::new(target, runner.facts.as_ref().ok().map(|facts| &facts.capabilities));
-    let wanted = |case: &&Case| {
-        options.filters.is_empty() || options.filters.iter().any(|f| case.id.contains(f.as_str()))
-    };
-    for case in catalogue().filter(wanted) {
-        let done = runner.run(case);
-        watch(&done);
-        report.push(done);
+    let mut report = Report::new(target, options, runner.facts.as_ref().ok().map(|facts| facts.capabilities));
+    let cases: Vec<&'static Case> = options.cases().collect();
+    let runs: Vec<_> = options.seeds().flat_map(|seed| cases.iter().map(move |case| (seed, *case))).collect();
+    let done = in_order(
+        &runs,
+        options.jobs,
+        |(seed, case)| runner.run(case, *seed),
+        |moment| {
+            watch(match moment {
+                Moment::Begun((_, case)) => Progress::Begun(case),
+                Moment::Ended(done) => Progress::Ended(done),
+            })
+        },
+    );
+    for at in 0..cases.len() {
+        // The same case of each repetition.
+        let outcomes = done.iter().skip(at).step_by(cases.len()).flatten().cloned();
+        if let Some(merged) = merged(outcomes.collect(), options) {
+            report.push(merged);
+        }
     }
     for (id, _) in &options.waivers {
         if !catalogue().any(|case| case.id == id) {
             report.push(unknown_waiver(id));
         }
     }
+    report.finish(begun.elapsed());
     report
 }
 
@@ -49,6 +81,7 @@ pub(crate) fn unknown_waiver(id: &str) -> CaseReport {
         outcome: Outcome::Failed,
         message: Some("the waiver names no case of the catalogue".to_owned()),
         seconds: 0.0,
+        failures: Vec::new(),
     }
 }
 
@@ -70,9 +103,9 @@ impl Runner {
         Self { target: target.clone(), options: options.clone(), facts }
     }
 
-    pub(crate) fn run(&self, case: &'static Case) -> CaseReport {
+    pub(crate) fn run(&self, case: &'static Case, seed: u64) -> CaseReport {
         let begun = Instant::now();
-        let verdict = self.verdict(case);
+        let verdict = self.verdict(case, seed);
         let waiver = self.options.waivers.iter().find(|(id, _)| id == case.id).map(|(_, reason)| reason);
         let (outcome, message) = match (verdict, waiver) {
             (Ok(()), None) => (Outcome::Passed, None),
@@ -91,15 +124,16 @@ impl Runner {
             outcome,
             message,
             seconds: begun.elapsed().as_secs_f64(),
+            failures: Vec::new(),
         }
     }
 
-    fn verdict(&self, case: &'static Case) -> Verdict {
+    fn verdict(&self, case: &'static Case, seed: u64) -> Verdict {
         let facts = *self.facts.as_ref().map_err(Halt::failed)?;
         if let Some(reason) = case.needs.iter().find_map(|need| need.unmet(&facts)) {
             return Err(Halt::ignored(reason));
         }
-        let (target, options) = (self.target.clone(), self.options.clone());
+        let (target, options) = (self.target.clone(), self.options.clone().seed(seed));
         watched(case.id, self.options.timeout, move || {
             let context = Context::new(&target, &options, facts)?;
             let verdict = caught(|| (case.run)(&context));

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use engine_api::{Config, Engine, Registry, Result};
 
+use crate::case::Case;
+use crate::catalogue::catalogue;
+use crate::rng::Rng;
+
 type MakeUrl = dyn Fn(&Path) -> String + Send + Sync;
 
 /// An engine, and how to name a store of it in a directory.
@@ -55,28 +59,34 @@ pub(crate) fn configure(engine: &'static dyn Engine, url: &str) -> Result<Config
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) filters: Vec<String>,
+    pub(crate) groups: Vec<String>,
     pub(crate) waivers: Vec<(String, String)>,
     pub(crate) timeout: Duration,
     pub(crate) seed: u64,
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) child_process: bool,
+    pub(crate) jobs: usize,
+    pub(crate) repeat: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             filters: Vec::new(),
+            groups: Vec::new(),
             waivers: Vec::new(),
             timeout: Duration::from_secs(60),
             seed: 4711,
             scratch: None,
             child_process: false,
+            jobs: 1,
+            repeat: 1,
         }
     }
 }
 
 impl Options {
-    /// Every case, a minute each, the usual seed.
+    /// Every case once, one after another, a minute each, the usual seed.
     pub fn new() -> Self {
         Self::default()
     }
@@ -85,6 +95,13 @@ impl Options {
     #[must_use]
     pub fn only(mut self, text: impl Into<String>) -> Self {
         self.filters.push(text.into());
+        self
+    }
+
+    /// Only the cases of the group; called again, those of either, and those that [`only`](Self::only) names.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Self {
+        self.groups.push(name.into());
         self
     }
 
@@ -123,5 +140,40 @@ impl Options {
     pub fn with_child_process(mut self) -> Self {
         self.child_process = true;
         self
+    }
+
+    /// How many cases run at once. The report is in the order of the catalogue, however many.
+    #[must_use]
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// How often each case runs: the first time with the seed, and then each time with another that follows from it. A
+    /// failure names the one it was seen with, so that a run with that seed alone shows it again.
+    #[must_use]
+    pub fn repeat(mut self, times: usize) -> Self {
+        self.repeat = times.max(1);
+        self
+    }
+
+    /// How often each case is to run.
+    pub fn repetitions(&self) -> usize {
+        self.repeat
+    }
+
+    /// The cases that are asked for, in the order of the catalogue.
+    pub fn cases(&self) -> impl Iterator<Item = &'static Case> {
+        catalogue().filter(|case| {
+            let all = self.filters.is_empty() && self.groups.is_empty();
+            let named = || self.filters.iter().any(|text| case.id.contains(text.as_str()));
+            all || named() || self.groups.iter().any(|group| case.group() == group)
+        })
+    }
+
+    /// The seed of each repetition.
+    pub(crate) fn seeds(&self) -> impl Iterator<Item = u64> {
+        let mut later = Rng::new(self.seed);
+        std::iter::once(self.seed).chain(std::iter::repeat_with(move || later.next())).take(self.repeat)
     }
 }

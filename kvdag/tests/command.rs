@@ -160,34 +160,6 @@ fn engines_say_what_they_are() {
 }
 
 #[test]
-fn conformance_reports_every_engine() {
-    let folder = tempdir().unwrap();
-    let report = succeed(folder.path(), &["conformance", "--all", "--format", "json"]).json();
-    let engines = report["engines"].as_array().unwrap();
-    assert_eq!(engines.len(), ENGINES.len());
-    for engine in engines {
-        let count = |name: &str| engine[name].as_u64().unwrap();
-        assert_eq!(count("failed"), 0, "{engine}");
-        assert!(count("passed") + count("ignored") >= 120);
-        let reasons = engine["ignored_reasons"].as_array().unwrap();
-        assert_eq!(u64::try_from(reasons.len()).unwrap(), count("ignored"));
-        assert!(reasons.iter().all(|reason| !reason["reason"].as_str().unwrap().is_empty()));
-    }
-}
-
-#[test]
-fn conformance_of_a_url_keeps_to_its_folder() {
-    let folder = tempdir().unwrap();
-    let url = "redb:stores?cache=2MiB";
-    let run = succeed(folder.path(), &["conformance", url, "--case", "point.", "--reports", "reports"]);
-    assert!(run.out.contains("conforms"), "{}", run.out);
-    assert_eq!(fs::read_dir(folder.path().join("reports")).unwrap().count(), 3);
-    fail(folder.path(), &["conformance", "redb:reports"], 4, "a folder of its own");
-    let none = common::run(folder.path(), &["conformance", "memory:", "--case", "nosuch"]);
-    assert_eq!(none.code, 1, "no case ran, which proves nothing");
-}
-
-#[test]
 fn shells_get_completion() {
     let folder = tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

@@ -207,7 +207,7 @@ fn versions_over_several_stores_conform() {
     ] {
         options = options.waive(format!("versioned.{case}"), "its batches are for several stores");
     }
-    let report = conformance::run_with(&target, &options, |_| {});
+    let report = conformance::run(&target, &options);
     assert!(report.is_success(), "{}", report.to_text());
     assert!(report.passed > 30, "{}", report.to_text());
 }

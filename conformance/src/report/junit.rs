@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::escape::escape;
 use super::{Outcome, Report};
+use crate::level::Standing;
 
 impl Report {
-    /// The report as JUnit XML: a suite for each group. Waived cases count as skipped.
+    /// The report as JUnit XML: a suite for each group, with the level that asks for it. Waived cases count as skipped.
     pub fn to_junit(&self) -> String {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         let name = escape(&format!("conformance of {}", self.engine));
@@ -30,6 +32,14 @@ impl Report {
                 count(&[Outcome::Ignored, Outcome::Waived]),
                 cases.iter().map(|case| case.seconds).sum::<f64>()
             );
+            if let Some(standing) = self.levels.iter().find(|one| one.level.groups().contains(&group)) {
+                let Standing { level, holds, .. } = standing;
+                let _ = writeln!(
+                    out,
+                    r#"    <properties><property name="level" value="{level}: {}"/></properties>"#,
+                    holds.as_str()
+                );
+            }
             for case in cases {
                 let message = escape(case.message.as_deref().unwrap_or_default());
                 let inner = match case.outcome {
@@ -50,23 +60,4 @@ impl Report {
         out.push_str("</testsuites>\n");
         out
     }
-}
-
-/// Escapes what XML reserves, and leaves out the control characters that it can't hold at all.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push_str("&#9;"),
-            '\u{FFFE}' | '\u{FFFF}' => {}
-            letter if letter.is_control() => {}
-            letter => out.push(letter),
-        }
-    }
-    out
 }

@@ -1,16 +1,22 @@
 //! What a run found, and its renderings.
 
+mod escape;
+mod html;
 mod json;
 mod junit;
 mod markdown;
 mod text;
 
+use std::time::Duration;
+
 use engine_api::Capabilities;
 use serde::Serialize;
 
-use crate::target::Target;
+use crate::level::{Level, Standing};
+use crate::target::{Options, Target};
 
-pub use markdown::{catalogue_markdown, options_markdown};
+pub use html::html_page;
+pub use markdown::{cases_markdown, catalogue_markdown, levels_markdown, options_markdown};
 
 /// How one case ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -50,8 +56,23 @@ pub struct CaseReport {
     pub outcome: Outcome,
     /// What went wrong, or why it was ignored or waived.
     pub message: Option<String>,
-    /// How long it took.
+    /// How long it took, in all repetitions.
     pub seconds: f64,
+    /// What went wrong in which repetition, where there were several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
+}
+
+/// A failure in one of several repetitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The repetition, counted from 1.
+    pub repetition: usize,
+    /// The seed to see it again with.
+    pub seed: u64,
+    /// What went wrong.
+    pub message: String,
 }
 
 /// What a run found.
@@ -64,8 +85,16 @@ pub struct Report {
     pub engine_version: String,
     /// The version of this kit.
     pub kit_version: String,
+    /// What random cases started from, the first time.
+    pub seed: u64,
+    /// How often each case was to run.
+    pub repetitions: usize,
     /// What the store declares, as names and values.
     pub capabilities: Vec<(String, String)>,
+    #[serde(skip)]
+    pub(crate) declared: Option<Capabilities>,
+    /// What the store has shown that it holds.
+    pub levels: Vec<Standing>,
     /// How many cases passed.
     pub passed: usize,
     /// How many failed.
@@ -81,13 +110,17 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(target: &Target, capabilities: Option<&Capabilities>) -> Self {
-        let facts = capabilities.map(Capabilities::facts).unwrap_or_default();
+    pub(crate) fn new(target: &Target, options: &Options, declared: Option<Capabilities>) -> Self {
+        let facts = declared.as_ref().map(Capabilities::facts).unwrap_or_default();
         Self {
             engine: target.name.clone(),
             engine_version: target.engine.descriptor().version.to_string(),
             kit_version: env!("CARGO_PKG_VERSION").to_owned(),
             capabilities: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            seed: options.seed,
+            repetitions: options.repeat,
+            declared,
+            levels: Vec::new(),
             passed: 0,
             failed: 0,
             ignored: 0,
@@ -104,8 +137,13 @@ impl Report {
             Outcome::Ignored => self.ignored += 1,
             Outcome::Waived => self.waived += 1,
         }
-        self.seconds += case.seconds;
         self.cases.push(case);
+    }
+
+    /// Once every case is in.
+    pub(crate) fn finish(&mut self, took: Duration) {
+        self.seconds = took.as_secs_f64();
+        self.levels = Level::ALL.into_iter().map(|level| Standing::of(level, self)).collect();
     }
 
     /// Whether nothing failed, and something ran: a run in which no case ran proves nothing.

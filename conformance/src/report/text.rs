@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Outcome, Report};
 
 impl Report {
-    /// The report as text: a line for each case that didn't pass, and the sums.
+    /// The report as text: a line for each case that didn't pass, the levels, and the sums.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         for case in &self.cases {
@@ -18,6 +18,14 @@ impl Report {
                 Outcome::Waived => writeln!(out, "waived   {} ({message})", case.id),
             };
         }
+        for standing in &self.levels {
+            let _ = match &standing.why {
+                None => writeln!(out, "level    {} held", standing.level),
+                Some(why) => writeln!(out, "level    {} {} ({why})", standing.level, standing.holds.as_str()),
+            };
+        }
+        let times =
+            if self.repetitions > 1 { format!(", {} times", self.repetitions) } else { String::new() };
         let verdict = if self.is_success() {
             "conforms"
         } else if self.passed + self.failed == 0 {
@@ -27,8 +35,8 @@ impl Report {
         };
         let _ = writeln!(
             out,
-            "{} {verdict}: {} passed, {} failed, {} ignored, {} waived in {:.1} s",
-            self.engine, self.passed, self.failed, self.ignored, self.waived, self.seconds
+            "{} {verdict}: {} passed, {} failed, {} ignored, {} waived in {:.1} s (seed {}{times})",
+            self.engine, self.passed, self.failed, self.ignored, self.waived, self.seconds, self.seed
         );
         out
     }

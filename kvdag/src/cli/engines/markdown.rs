@@ -80,7 +80,8 @@ pub(super) fn guide(engines: &[&'static Descriptor]) -> String {
     let mut text = String::from(
         "# Engines\n\n\
          What the engines of `kvdag` say of themselves, written by `kvdag engines --markdown`. The conformance kit holds each to \
-         it: what is claimed must be there, and what is denied must be missing. How fast they are is in [bench](bench/README.md).\n\n\
+         it: what is claimed must be there, and what is denied must be missing; what they have shown is [below](#levels). How fast they \
+         are is in [bench](bench/README.md).\n\n\
          ## Which one\n\n",
     );
     for engine in engines {
