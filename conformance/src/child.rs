@@ -76,10 +76,12 @@ fn serve(task: Task, engines: &[&'static dyn Engine], url: &str) -> Result<()> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     let engine = engines
         .iter()
+        .copied()
+        .chain(crate::mutants::engines())
         .find(|engine| engine.descriptor().schemes.contains(&scheme))
-        .or_else(|| engines.first())
+        .or_else(|| engines.first().copied())
         .ok_or_else(|| Error::new(engine_api::ErrorKind::InvalidConfig, "the child knows no engine"))?;
-    let config = configure(*engine, url)?.with_mode(OpenMode::Existing);
+    let config = configure(engine, url)?.with_mode(OpenMode::Existing);
     let opened = engine.open(&config);
     let durability = match task {
         Task::Open => {

@@ -10,6 +10,7 @@ mod harness;
 mod jobs;
 mod level;
 mod model;
+pub mod mutants;
 mod need;
 mod oracle;
 mod repeat;

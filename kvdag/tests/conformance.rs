@@ -171,6 +171,22 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(none.code, 1, "no case ran, which proves nothing: {}", none.out);
 }
 
+#[test]
+fn the_kill_table_has_every_mutant() {
+    let folder = tempdir().unwrap();
+    let table = succeed(folder.path(), &["conformance", "mutants", "--format", "json"]).json();
+    let mutants = table["mutants"].as_array().unwrap();
+    assert!(mutants.len() >= 40);
+    for mutant in mutants {
+        assert_ne!(mutant["caught_by"], Value::from(Vec::<Value>::new()), "{mutant}");
+        assert_eq!(mutant["missed_by"], Value::from(Vec::<Value>::new()), "{mutant}");
+        assert_eq!(mutant["by_models_alone"], false, "{mutant}");
+    }
+    assert_eq!(table["reference"]["failed"], 0);
+    assert!(table["reference"]["passed"].as_u64().unwrap() > 200);
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_leaves_no_stores() {

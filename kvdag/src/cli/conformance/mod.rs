@@ -1,6 +1,7 @@
 //! `kvdag conformance`.
 
 mod cases;
+mod mutants;
 mod place;
 mod reports;
 
@@ -19,9 +20,13 @@ use place::Plan;
 
 #[derive(Debug, clap::Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     group = clap::ArgGroup::new("what").required(true).args(["urls", "all", "list"])
 )]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The engines to test, with their options. A path names a folder for the stores, which is new or empty; without one
     /// they are made in a temporary folder.
     #[arg(value_name = "URL")]
@@ -69,7 +74,13 @@ struct Answer {
     list: bool,
 }
 
-/// How cases are run.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run the kit on stores that are wrong in one way each, and print which cases catch which.
+    Mutants(mutants::Args),
+}
+
+/// How cases are run, engines' and mutants'.
 #[derive(Debug, clap::Args)]
 struct How {
     /// What random cases start from: a number, or `random` to draw one.
@@ -119,6 +130,9 @@ pub(crate) fn serve_child() -> Option<ExitCode> {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
+    if let Some(Command::Mutants(args)) = &args.command {
+        return mutants::run(args, output);
+    }
     let mut options = cases::only(args.how.options(), &args.which.case, &args.which.group)?;
     if args.answer.list {
         return cases::list(&options, output).map(|()| ExitCode::SUCCESS);

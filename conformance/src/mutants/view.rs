@@ -10,26 +10,38 @@ use engine_api::{
     Visitor, visitor,
 };
 
-use crate::engine::{Flaw, LONGEST_KEY};
+use super::flaw::{Flaw, LONGEST_KEY};
+use super::twist::key_as;
 
-pub(crate) struct MutantView {
+/// A scan that is cut off ends after so many entries.
+const PAGE: usize = 10_000;
+
+/// So many bytes of a key are a prefix that is compared.
+const PREFIX: usize = 4;
+
+pub(super) struct MutantView {
     pinned: Box<dyn View>,
     first_read: OnceCell<Box<dyn View>>,
-    store: Arc<MemoryStore>,
+    memory: Arc<MemoryStore>,
     flaw: Flaw,
+    /// The store has one, and each of its views.
+    share: Arc<()>,
 }
 
 impl MutantView {
-    pub(crate) fn new(pinned: Box<dyn View>, store: Arc<MemoryStore>, flaw: Flaw) -> Self {
-        Self { pinned, first_read: OnceCell::new(), store, flaw }
+    pub(super) fn new(pinned: Box<dyn View>, memory: Arc<MemoryStore>, share: Arc<()>, flaw: Flaw) -> Self {
+        Self { pinned, first_read: OnceCell::new(), memory, flaw, share }
     }
 
     /// Runs `read` on the view that the flaw reads from.
     fn reading<T>(&self, read: impl FnOnce(&dyn View) -> Result<T>) -> Result<T> {
         match self.flaw {
-            Flaw::LiveViews => read(self.store.view()?.as_ref()),
+            Flaw::LiveViews => read(self.memory.view()?.as_ref()),
+            Flaw::ViewsEndWithTheStore if Arc::strong_count(&self.share) == 1 => {
+                Err(Error::new(ErrorKind::Internal, "the store is closed"))
+            }
             Flaw::PinsAtFirstRead => {
-                let fresh = self.store.view()?;
+                let fresh = self.memory.view()?;
                 read(self.first_read.get_or_init(|| fresh).as_ref())
             }
             _ => read(self.pinned.as_ref()),
@@ -39,13 +51,15 @@ impl MutantView {
     /// The entries of a scan as the flaw has them, in its direction.
     fn entries(&self, scan: Scan<'_>) -> Result<Vec<(Bytes, Bytes)>> {
         let mut scan = scan;
-        if self.flaw == Flaw::EndIsIncluded
-            && let Bound::Excluded(end) = scan.end
-        {
-            scan.end = Bound::Included(end);
-        }
-        if self.flaw == Flaw::SeekLeavesBounds {
-            scan.end = Bound::Unbounded;
+        let reverse = scan.direction == Direction::Reverse;
+        match (self.flaw, scan.start, scan.end) {
+            (Flaw::EndIsIncluded, _, Bound::Excluded(end)) => scan.end = Bound::Included(end),
+            (Flaw::ReverseEndIsIncluded, _, Bound::Excluded(end)) if reverse => {
+                scan.end = Bound::Included(end);
+            }
+            (Flaw::StartIsExcluded, Bound::Included(start), _) => scan.start = Bound::Excluded(start),
+            (Flaw::SeekLeavesBounds, ..) => scan.end = Bound::Unbounded,
+            _ => {}
         }
         let mut entries = Vec::new();
         let mut take = visitor(|key: &[u8], value: Value<'_>| {
@@ -61,13 +75,28 @@ impl MutantView {
                     entries.retain(|(key, _)| !key.starts_with(start));
                 }
             }
+            Flaw::SkipsZero => entries.retain(|(key, _)| key.first() != Some(&0)),
+            Flaw::SkipsEmptyValues => entries.retain(|(_, value)| !value.is_empty()),
+            Flaw::ScansOnePage => entries.truncate(PAGE),
+            Flaw::VisitsTwice => entries.extend(entries.last().cloned()),
+            Flaw::OrdersEqualPrefixes => {
+                let prefix = |key: &Bytes| key.slice(..key.len().min(PREFIX));
+                entries.sort_by(|(one, _), (other, _)| {
+                    let order = prefix(one).cmp(&prefix(other));
+                    let order = if reverse { order.reverse() } else { order };
+                    order.then_with(|| if reverse { one.cmp(other) } else { other.cmp(one) })
+                });
+            }
             Flaw::OrdersByLength => entries.sort_by_key(|(key, _)| key.len()),
             Flaw::GivesValueBefore => {
                 for at in (1..entries.len()).rev() {
                     entries[at].1 = entries[at - 1].1.clone();
                 }
             }
-            Flaw::ReverseStartsLate if scan.direction == Direction::Reverse && !entries.is_empty() => {
+            Flaw::ReverseStartsLate if reverse && !entries.is_empty() => {
+                entries.remove(0);
+            }
+            Flaw::SkipsFirst if !entries.is_empty() => {
                 entries.remove(0);
             }
             _ => {}
@@ -84,7 +113,8 @@ impl View for MutantView {
         if self.flaw == Flaw::ReadsByPrefix {
             return Ok(self.pinned.prefix(key)?.into_iter().next().map(|(_, value)| value));
         }
-        self.reading(|view| view.get(key))
+        let key = key_as(key, self.flaw);
+        self.reading(|view| view.get(&key))
     }
 
     fn get_with(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool> {
@@ -100,6 +130,9 @@ impl View for MutantView {
     }
 
     fn scan(&self, scan: Scan<'_>, visitor: &mut dyn Visitor) -> Result<()> {
+        if self.flaw == Flaw::ClaimsReverse && scan.direction == Direction::Reverse {
+            return Err(Error::new(ErrorKind::Unsupported, "there are no descending scans"));
+        }
         if scan.is_empty() {
             assert!(self.flaw != Flaw::PanicsOnInverted, "range start is greater than range end");
             return Ok(());
