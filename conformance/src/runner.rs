@@ -6,6 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use engine_api::Result;
+use tempfile::TempDir;
 
 use crate::case::Case;
 use crate::catalogue::catalogue;
@@ -91,16 +92,24 @@ pub(crate) struct Runner {
     target: Target,
     options: Options,
     facts: Result<Facts, String>,
+    /// All stores are in it, so that what a case that hangs holds on to goes with the rest.
+    _root: Option<TempDir>,
 }
 
 impl Runner {
     pub(crate) fn new(target: &Target, options: &Options) -> Self {
-        let facts = probe(target, options).map_err(|halt| match halt {
+        let root = scratch(options).ok();
+        let options = match &root {
+            Some(root) => options.clone().scratch(root.path()),
+            // Each case will say what is wrong with the folder.
+            None => options.clone(),
+        };
+        let facts = probe(target, &options).map_err(|halt| match halt {
             Halt::Failed(message) | Halt::Ignored(message) => {
                 format!("no store can be opened to ask what it declares: {message}")
             }
         });
-        Self { target: target.clone(), options: options.clone(), facts }
+        Self { target: target.clone(), options, facts, _root: root }
     }
 
     pub(crate) fn run(&self, case: &'static Case, seed: u64) -> CaseReport {
