@@ -85,6 +85,10 @@ impl Context {
         Ok(Self { place: Place::new(target, &home)?, target: target.clone(), dir, facts, seed: options.seed })
     }
 
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.facts.capabilities
     }

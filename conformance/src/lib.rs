@@ -20,7 +20,7 @@ pub use case::Case;
 pub use catalogue::catalogue;
 pub use child::serve_child;
 pub use harness::harness;
-pub use model::{Action, replay};
+pub use model::{Action, VersionAction, replay, replay_versions};
 pub use need::Need;
 pub use report::{CaseReport, Outcome, Report, catalogue_markdown, options_markdown};
 pub use runner::{run, run_with};

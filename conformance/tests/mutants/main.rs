@@ -194,18 +194,18 @@ fn the_same_store_without_a_flaw_passes() {
 }
 
 #[test]
-fn a_failed_random_case_gives_a_program_that_can_be_pasted() {
+fn a_failed_random_case_gives_a_test_that_can_be_pasted() {
     let report =
         run(&target(Flaw::DeletesRangesLast), &Options::new().only("batch.random-program-agrees-with-model"));
     let message = report.cases[0].message.as_deref().unwrap();
-    assert!(message.contains("seed ") && message.contains("conformance::replay"), "{message}");
+    assert!(message.contains("seed ") && message.contains("replay(&target, &program)"), "{message}");
     let actions = message.lines().filter(|line| line.trim_start().starts_with("Action::")).count();
     assert!((1..=3).contains(&actions), "the program isn't small: {message}");
 }
 
 #[test]
-fn a_failed_random_history_tells_what_was_done() {
+fn a_failed_random_history_gives_a_test_that_can_be_pasted() {
     let report = run(&target(Flaw::EmptyIsAbsent), &Options::new().only("versioned.random-history"));
     let message = report.cases[0].message.as_deref().unwrap();
-    assert!(message.contains("seed ") && message.contains("1 is the root"), "{message}");
+    assert!(message.contains("seed ") && message.contains("replay_versions(&target, &program)"), "{message}");
 }
