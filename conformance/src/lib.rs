@@ -7,6 +7,8 @@ mod child;
 mod context;
 mod groups;
 mod harness;
+mod history;
+mod linearisable;
 mod model;
 mod need;
 mod oracle;
