@@ -11,6 +11,7 @@ use crate::need::Facts;
 use crate::rng::Rng;
 use crate::target::{Options, Target, configure};
 use crate::verdict::{Halt, Verdict};
+use crate::watchdog::Noted;
 
 /// A place where a store can be.
 #[derive(Debug)]
@@ -45,7 +46,8 @@ impl Place {
     }
 
     pub(crate) fn open_in(&self, mode: OpenMode) -> Result<Opened> {
-        self.engine().open(&self.config.clone().with_mode(mode))
+        let opened = self.engine().open(&self.config.clone().with_mode(mode))?;
+        Ok(Opened { store: Box::new(Noted(opened.store)), ..opened })
     }
 
     /// Closes the store and opens it again.

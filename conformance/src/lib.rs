@@ -17,6 +17,7 @@ mod rng;
 mod runner;
 mod target;
 mod verdict;
+mod watchdog;
 
 pub use case::Case;
 pub use catalogue::catalogue;

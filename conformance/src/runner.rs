@@ -1,8 +1,7 @@
 //! Running cases: which apply, under a watchdog, each in a place of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use engine_api::Result;
 
@@ -13,6 +12,7 @@ use crate::need::Facts;
 use crate::report::{CaseReport, Outcome, Report};
 use crate::target::{Options, Target};
 use crate::verdict::{Halt, Verdict};
+use crate::watchdog::watched;
 
 /// Runs the cases on a target, one after another.
 ///
@@ -100,7 +100,7 @@ impl Runner {
             return Err(Halt::ignored(reason));
         }
         let (target, options) = (self.target.clone(), self.options.clone());
-        watched(case.id, self.options.timeout, move || {
+        watched(case.id, self.options.timeout, self.options.child_process, move || {
             let context = Context::new(&target, &options, facts)?;
             let verdict = caught(|| (case.run)(&context));
             let cleared = caught(|| Ok(context.destroy()?));
@@ -132,31 +132,7 @@ fn probe(target: &Target, options: &Options) -> Verdict<Facts> {
             })
         })
     };
-    watched("probe", options.timeout, facts)
-}
-
-/// Runs `work` on a thread of its own, and gives up on it after `timeout`. A thread can't be ended from
-/// outside: one that hangs is left behind, with what it holds.
-fn watched<T: Send + 'static>(
-    name: &str,
-    timeout: Duration,
-    work: impl FnOnce() -> Verdict<T> + Send + 'static,
-) -> Verdict<T> {
-    let (done, wait) = channel();
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // Nobody receives when the wait was given up.
-        drop(done.send(work()));
-    })?;
-    match wait.recv_timeout(timeout) {
-        Ok(verdict) => {
-            drop(thread.join());
-            verdict
-        }
-        Err(RecvTimeoutError::Timeout) => {
-            Err(Halt::failed(format!("the case hangs: it still ran after {timeout:?}")))
-        }
-        Err(RecvTimeoutError::Disconnected) => Err(Halt::failed("the case's thread ended without a verdict")),
-    }
+    watched("probe", options.timeout, child_process, facts)
 }
 
 fn caught<T>(work: impl FnOnce() -> Verdict<T>) -> Verdict<T> {
