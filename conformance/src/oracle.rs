@@ -29,7 +29,7 @@ impl Oracle {
     }
 
     /// A version and all its ancestors, through all parents.
-    fn line(&self, version: VersionId) -> BTreeSet<VersionId> {
+    pub(crate) fn line(&self, version: VersionId) -> BTreeSet<VersionId> {
         let mut line = BTreeSet::from([version]);
         for parent in self.parents.get(&version).into_iter().flatten() {
             line.extend(self.line(*parent));

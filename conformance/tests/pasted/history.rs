@@ -4,7 +4,7 @@ fn versioned_random_history_agrees_with_the_rule() -> Result<(), Box<dyn std::er
 
     let target = Target::new(&crate::ENGINE, |_| "memory:".to_owned());
     let program = [
-        VersionAction::Put(1, b"a", b""),
+        VersionAction::Batch(1, &[(b"a", None)]),
     ];
     Ok(replay_versions(&target, &program)?)
 }

@@ -32,15 +32,15 @@ pub(super) const CASES: &[Case] = &[
 
 fn random_history_agrees_with_the_rule(ctx: &Context) -> Verdict {
     let case = "versioned.random-history-agrees-with-the-rule";
-    history_agrees(ctx, case, Weights { keys: 8, ranges: 1, conflicts: 1 })
+    history_agrees(ctx, case, Weights { keys: 16, ranges: 2, conflicts: 2 })
 }
 
 fn random_ranges_agree_with_the_rule(ctx: &Context) -> Verdict {
     let case = "versioned.random-ranges-agree-with-the-rule";
-    history_agrees(ctx, case, Weights { keys: 1, ranges: 10, conflicts: 1 })
+    history_agrees(ctx, case, Weights { keys: 2, ranges: 20, conflicts: 2 })
 }
 
 fn random_conflicts_agree_with_the_rule(ctx: &Context) -> Verdict {
     let case = "versioned.random-conflicts-agree-with-the-rule";
-    history_agrees(ctx, case, Weights { keys: 1, ranges: 1, conflicts: 8 })
+    history_agrees(ctx, case, Weights { keys: 2, ranges: 2, conflicts: 16 })
 }

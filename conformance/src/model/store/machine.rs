@@ -244,3 +244,76 @@ fn apply(entries: &mut BTreeMap<Key, (usize, u8)>, action: &Action) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_api::{Engine as _, MEMORY};
+
+    use super::*;
+    use crate::model::drive::Program;
+
+    /// How often something was met.
+    #[derive(Debug, Default)]
+    struct Met {
+        holding: usize,
+        failing: usize,
+        views_of_the_past: usize,
+        kinds: BTreeSet<String>,
+    }
+
+    fn met(shape: Shape, seeds: u64) -> Met {
+        let mut met = Met::default();
+        for seed in 0..seeds {
+            let operations = || Operations::new(shape, MEMORY.descriptor().capabilities);
+            let machine = operations();
+            let mut state = State::default();
+            // What was there when each view was taken.
+            let mut taken = BTreeMap::new();
+            for action in Program::new(operations(), seed, 200).unwrap().actions() {
+                assert!(machine.allows(&state, &action), "{action:?}");
+                let name = format!("{action:?}");
+                met.kinds.insert(name.split('(').next().unwrap_or_default().to_owned());
+                match action {
+                    Action::Batch(_, inner)
+                        if inner.iter().any(|inner| format!("{inner:?}").starts_with("Require")) =>
+                    {
+                        let holds = inner.iter().all(|inner| holds(&state.entries, inner));
+                        *if holds { &mut met.holding } else { &mut met.failing } += 1;
+                    }
+                    Action::View(view) => drop(taken.insert(view, state.entries.clone())),
+                    Action::Scan(view, ..) | Action::Get(view, _) | Action::Cursor(view, ..) if view > 0 => {
+                        met.views_of_the_past += usize::from(taken[&view] != state.entries);
+                    }
+                    _ => {}
+                }
+                state = machine.next(state, &action);
+            }
+        }
+        met
+    }
+
+    #[test]
+    fn programs_meet_what_they_are_for() {
+        let few = met(Shape::SMALL_KEYS, 10);
+        assert!(few.holding > 30 && few.failing > 30 && few.views_of_the_past > 50, "{few:?}");
+        let all = [
+            "Batch",
+            "Cursor",
+            "Delete",
+            "DeleteRange",
+            "Drop",
+            "Exists",
+            "Flush",
+            "Get",
+            "Put",
+            "RequireAbsent",
+            "RequireEquals",
+            "RequirePresent",
+            "Scan",
+            "Seek",
+            "View",
+        ];
+        assert!(few.kinds.iter().eq(all), "{few:?}");
+        assert!(met(Shape::REOPENING, 3).kinds.contains("Reopen"));
+    }
+}

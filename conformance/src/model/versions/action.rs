@@ -19,7 +19,7 @@ pub enum VersionAction {
     DeleteRange(usize, Bound<&'static [u8]>, Bound<&'static [u8]>),
     /// Puts values and (`None`) deletes keys at a version, in one batch.
     Batch(usize, &'static [(&'static [u8], Option<&'static [u8]>)]),
-    /// Resolves a key in conflict at a version by what another version wrote.
+    /// Resolves a key in conflict at a version by the side that another version sees.
     Resolve(usize, &'static [u8], usize),
     /// Commits a version: nothing is written at it any more.
     Commit(usize),

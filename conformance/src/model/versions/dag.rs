@@ -4,36 +4,58 @@ use engine_api::ErrorKind;
 
 use super::VersionAction;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Node {
     committed: bool,
+    /// What it merges, where it is a merge.
+    merges: &'static [usize],
+    /// How often a value was put at it.
+    puts: usize,
+    /// Whether a version was made from it.
+    has_children: bool,
     /// Whether a version goes on with its branch.
     goes_on: bool,
 }
 
 /// The versions of a history, numbered from 1, which is the root.
 #[derive(Clone, Debug)]
-pub(super) struct Dag(Vec<Node>);
+pub(super) struct Dag {
+    nodes: Vec<Node>,
+}
 
 impl Default for Dag {
     fn default() -> Self {
-        Self(vec![OPEN])
+        Self { nodes: vec![Node::default()] }
     }
 }
 
-const OPEN: Node = Node { committed: false, goes_on: false };
-
 impl Dag {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.nodes.len()
     }
 
     fn node(&self, number: usize) -> Option<&Node> {
-        self.0.get(number.checked_sub(1)?)
+        self.nodes.get(number.checked_sub(1)?)
+    }
+
+    /// The open merges, each with one of the versions that it merges, which sees a side of each conflict.
+    pub(super) fn open_merges(&self) -> Vec<(usize, usize)> {
+        let nodes = (1..).zip(&self.nodes).filter(|(_, node)| !node.committed);
+        nodes.flat_map(|(number, node)| node.merges.iter().map(move |merged| (number, *merged))).collect()
     }
 
     pub(super) fn is_open(&self, number: usize) -> bool {
         self.node(number).is_some_and(|node| !node.committed)
+    }
+
+    /// Whether it is open and has something to be committed for.
+    pub(super) fn is_written(&self, number: usize) -> bool {
+        self.node(number).is_some_and(|node| !node.committed && node.puts > 1)
+    }
+
+    /// Whether it is committed, has something to be merged for, and nothing was made from it.
+    pub(super) fn is_head(&self, number: usize) -> bool {
+        self.node(number).is_some_and(|node| node.committed && node.puts > 0 && !node.has_children)
     }
 
     /// Whether every version that an action names is there.
@@ -90,15 +112,25 @@ impl Dag {
             return;
         }
         let mut change = |number: usize, change: fn(&mut Node)| {
-            number.checked_sub(1).and_then(|at| self.0.get_mut(at)).into_iter().for_each(change);
+            number.checked_sub(1).and_then(|at| self.nodes.get_mut(at)).into_iter().for_each(change);
         };
-        match action {
-            VersionAction::Commit(node) => change(*node, |node| node.committed = true),
+        match *action {
+            VersionAction::Put(node, ..) => change(node, |node| node.puts += 1),
+            VersionAction::Commit(node) => change(node, |node| node.committed = true),
             VersionAction::NewVersion(node) => {
-                change(*node, |node| node.goes_on = true);
-                self.0.push(OPEN);
+                change(node, |node| (node.goes_on, node.has_children) = (true, true));
+                self.nodes.push(Node::default());
             }
-            VersionAction::Branch(_) | VersionAction::Merge(_) => self.0.push(OPEN),
+            VersionAction::Branch(node) => {
+                change(node, |node| node.has_children = true);
+                self.nodes.push(Node::default());
+            }
+            VersionAction::Merge(nodes) => {
+                for node in nodes {
+                    change(*node, |node| node.has_children = true);
+                }
+                self.nodes.push(Node { merges: nodes, ..Node::default() });
+            }
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Random histories.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use proptest::collection::vec;
@@ -33,8 +34,9 @@ impl Histories {
     }
 }
 
+/// Mostly one of two, on which versions meet.
 fn key() -> BoxedStrategy<Key> {
-    select(KEYS).boxed()
+    either([(4, select(&KEYS[..2]).boxed()), (1, select(KEYS).boxed())])
 }
 
 fn value() -> BoxedStrategy<Key> {
@@ -54,21 +56,18 @@ fn bound() -> BoxedStrategy<Bound<Key>> {
 fn version(dag: &Dag, wanted: impl Fn(usize) -> bool) -> BoxedStrategy<usize> {
     let some: Vec<_> = (1..=dag.len()).filter(|number| wanted(*number)).collect();
     let any = (1..=dag.len()).boxed();
-    if some.is_empty() { any } else { either([(15, select(some).boxed()), (1, any)]) }
+    if some.is_empty() { any } else { either([(24, select(some).boxed()), (1, any)]) }
 }
 
+/// Two or three versions, mostly of those that `wanted` is true of.
 fn several(dag: &Dag, wanted: impl Fn(usize) -> bool) -> BoxedStrategy<&'static [usize]> {
     let distinct = |mut nodes: Vec<usize>| {
-        let mut seen = Vec::new();
-        nodes.retain(|node| {
-            !seen.contains(node) && {
-                seen.push(*node);
-                true
-            }
-        });
+        let mut seen = BTreeSet::new();
+        nodes.retain(|node| seen.insert(*node));
         &*nodes.leak()
     };
-    vec(version(dag, wanted), 2..=3).prop_map(distinct).boxed()
+    // One more is drawn, for one may be drawn twice.
+    vec(version(dag, wanted), 3..=4).prop_map(distinct).boxed()
 }
 
 impl Machine for Histories {
@@ -89,18 +88,27 @@ impl Machine for Histories {
             (open(), bound(), bound()).prop_map(|(at, low, high)| VersionAction::DeleteRange(at, low, high));
         let batch = (open(), vec((key(), of(value())), 1..=3))
             .prop_map(|(at, edits)| VersionAction::Batch(at, edits.leak()));
-        let resolve =
-            (open(), key(), any()).prop_map(|(at, key, side)| VersionAction::Resolve(at, key, side));
+        let written = version(dag, |number| dag.is_written(number));
+        let merges = dag.open_merges();
+        let sides = if merges.is_empty() { (any(), any()).boxed() } else { select(merges.clone()).boxed() };
+        let resolve = (sides, key()).prop_map(|((at, side), key)| VersionAction::Resolve(at, key, side));
         let conflicts =
             either([(1, any().prop_map(|node| &*vec![node].leak()).boxed()), (2, several(dag, |_| true))]);
         let Weights { keys, ranges, conflicts: listed } = self.weights;
+        let count = |wanted: &dyn Fn(usize) -> bool| (1..=dag.len()).filter(|number| wanted(*number)).count();
+        let is_committed = |number| !dag.is_open(number);
+        // What is refused is drawn on purpose, and seldom because there is nothing else to draw.
+        let often = |weight, can: bool| if can { weight } else { 1 };
+        let open_ones = count(&|number| dag.is_open(number));
+        let writable = open_ones > 0;
+        let some_written = count(&|number| dag.is_written(number)) > 0;
         let mut actions = vec![
-            (8, put.boxed()),
-            (4, delete.boxed()),
-            (2, range.boxed()),
-            (2, batch.boxed()),
-            (2, resolve.boxed()),
-            (5, open().prop_map(VersionAction::Commit).boxed()),
+            (often(16, writable), put.boxed()),
+            (often(6, writable), delete.boxed()),
+            (often(2, writable), range.boxed()),
+            (often(3, writable), batch.boxed()),
+            (often(12, !merges.is_empty()), resolve.boxed()),
+            (often(12, some_written), written.prop_map(VersionAction::Commit).boxed()),
             (keys, (any(), key()).prop_map(|(at, key)| VersionAction::Get(at, key)).boxed()),
             (
                 ranges,
@@ -111,10 +119,16 @@ impl Machine for Histories {
             (listed, conflicts.prop_map(VersionAction::Conflicts).boxed()),
         ];
         if dag.len() < MOST_VERSIONS {
+            // Few at a time, so that they are written, committed and merged rather than forgotten.
+            let room = open_ones < 3 && count(&is_committed) > 0;
+            let heads = count(&|number| dag.is_head(number));
+            let from_heads = several(dag, |number| dag.is_head(number));
+            let from_any = several(dag, is_committed);
             actions.extend([
-                (2, committed().prop_map(VersionAction::NewVersion).boxed()),
-                (4, committed().prop_map(VersionAction::Branch).boxed()),
-                (4, several(dag, |number| !dag.is_open(number)).prop_map(VersionAction::Merge).boxed()),
+                (often(4, room), committed().prop_map(VersionAction::NewVersion).boxed()),
+                (often(12, room), committed().prop_map(VersionAction::Branch).boxed()),
+                (often(24, heads > 1), from_heads.prop_map(VersionAction::Merge).boxed()),
+                (often(2, count(&is_committed) > 1), from_any.prop_map(VersionAction::Merge).boxed()),
             ]);
         }
         if self.persistent {

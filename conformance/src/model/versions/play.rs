@@ -190,19 +190,23 @@ impl<'p> Player<'p> {
 
     fn resolve(&mut self, node: usize, key: &'static [u8], side: usize) -> Verdict {
         let answer = self.write(VersionAction::Resolve(node, key, side))?;
-        let (at, side) = (self.version(node), self.version(side));
-        match self.oracle.resolve(key, at) {
-            Resolved::Conflict { versions } if versions.contains(&side) => {
-                answer?;
-                let value = self.oracle.written(key, side);
-                self.oracle.write(key, at, value);
-                Ok(())
-            }
-            Resolved::Conflict { .. } => {
-                check_refused(answer, ErrorKind::InvalidArgument, "a version without a side")
-            }
-            _ => check_refused(answer, ErrorKind::NotFound, "a key that isn't in conflict"),
-        }
+        let at = self.version(node);
+        let Resolved::Conflict { versions } = self.oracle.resolve(key, at) else {
+            return check_refused(answer, ErrorKind::NotFound, "a key that isn't in conflict");
+        };
+        let line = self.oracle.line(self.version(side));
+        let seen: Vec<_> = versions.into_iter().filter(|version| line.contains(version)).collect();
+        let [seen] = seen[..] else {
+            return check_refused(
+                answer,
+                ErrorKind::InvalidArgument,
+                "a version that sees no side or several",
+            );
+        };
+        answer?;
+        let value = self.oracle.written(key, seen);
+        self.oracle.write(key, at, value);
+        Ok(())
     }
 
     fn key(&self, node: usize, key: &[u8]) -> Verdict {
@@ -304,6 +308,9 @@ enum Done {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::drive::Program;
+    use crate::model::versions::Weights;
+    use crate::model::versions::machine::Histories;
 
     #[test]
     fn the_memory_engine_replays_a_history_of_every_action() {
@@ -338,5 +345,36 @@ mod tests {
         assert_eq!(format!("{:?}", history[9]), r#"Batch(3, &[(b"a", Some(b"3")), (b"b", None)])"#);
         let unknown = replay_versions(&target, &[VersionAction::Commit(7)]);
         assert!(unknown.unwrap_err().contains("isn't there"));
+    }
+
+    #[test]
+    fn histories_meet_what_they_are_for() {
+        let target = Target::new(&engine_api::MEMORY, |_| "memory:".to_owned());
+        let weights = Weights { keys: 2, ranges: 2, conflicts: 2 };
+        let (mut merges, mut resolved, mut refused, mut conflicts, mut versions) = (0, 0, 0, 0, 0);
+        for seed in 0..30 {
+            let program = Program::new(Histories::new(weights, false), seed, 90).unwrap();
+            let dir = scratch(&Options::new()).unwrap();
+            let place = Place::new(&target, dir.path()).unwrap();
+            let mut player = Player::new(&place).unwrap();
+            for action in program.actions() {
+                refused += usize::from(player.dag.refusal(&action).is_some());
+                let in_conflict = |player: &Player<'_>| match action {
+                    VersionAction::Resolve(node, key, _) => {
+                        matches!(player.oracle.resolve(key, player.version(node)), Resolved::Conflict { .. })
+                    }
+                    _ => false,
+                };
+                let before = in_conflict(&player);
+                player.play(action).unwrap();
+                conflicts += usize::from(before);
+                resolved += usize::from(before && !in_conflict(&player));
+            }
+            versions += player.versions.len();
+            merges += program.actions().iter().filter(|made| matches!(made, VersionAction::Merge(_))).count();
+        }
+        let found = (merges, resolved, conflicts, refused, versions);
+        assert!(merges >= 15 && resolved >= 10 && conflicts > resolved, "{found:?}");
+        assert!(refused >= 60 && versions >= 120, "{found:?}");
     }
 }
