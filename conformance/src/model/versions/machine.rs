@@ -59,14 +59,14 @@ fn version(dag: &Dag, wanted: impl Fn(usize) -> bool) -> BoxedStrategy<usize> {
     if some.is_empty() { any } else { either([(24, select(some).boxed()), (1, any)]) }
 }
 
-/// Two or three versions, mostly of those that `wanted` is true of.
+/// Up to four versions, mostly of those that `wanted` is true of.
 fn several(dag: &Dag, wanted: impl Fn(usize) -> bool) -> BoxedStrategy<&'static [usize]> {
     let distinct = |mut nodes: Vec<usize>| {
         let mut seen = BTreeSet::new();
         nodes.retain(|node| seen.insert(*node));
         &*nodes.leak()
     };
-    // One more is drawn, for one may be drawn twice.
+    // More are drawn than are needed, for one may be drawn twice.
     vec(version(dag, wanted), 3..=4).prop_map(distinct).boxed()
 }
 
