@@ -105,10 +105,12 @@ fn main() -> ExitCode {
     if let Some(code) = serve_child(&[&ENGINE]) {
         return code;
     }
-    let text = hung(Options::new());
+    // What hangs keeps its directory, which goes with this one.
+    let scratch = tempfile::tempdir().unwrap();
+    let text = hung(Options::new().scratch(scratch.path()));
     names_both(&text);
     has_line(&text, &["no stacks: "]);
-    let text = hung(Options::new().with_child_process());
+    let text = hung(Options::new().scratch(scratch.path()).with_child_process());
     names_both(&text);
     // An optimised build has neither lines nor every function.
     if cfg!(all(feature = "stacks", target_os = "linux", target_arch = "x86_64", debug_assertions)) {
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
     if std::env::args().any(|argument| argument == "--show") {
         println!("{text}");
     }
+    scratch.close().unwrap();
     println!("test a_deadlock_is_a_failure_with_stacks ... ok");
     ExitCode::SUCCESS
 }
