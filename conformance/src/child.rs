@@ -57,6 +57,9 @@ pub(crate) fn command(task: Task, url: &str) -> io::Result<Command> {
 /// that it gets, and passes [`Options::with_child_process`](crate::Options::with_child_process).
 /// [`main!`](crate::main!) does so by itself.
 pub fn serve_child(engines: &[&'static dyn Engine]) -> Option<ExitCode> {
+    if let Some(code) = crate::watchdog::serve() {
+        return Some(code);
+    }
     let (task, url) = (std::env::var(TASK).ok()?, std::env::var(URL).ok()?);
     let served = Task::ALL
         .into_iter()

@@ -11,6 +11,7 @@ use crate::need::Facts;
 use crate::rng::Rng;
 use crate::target::{Options, Target, configure};
 use crate::verdict::{Halt, Verdict};
+use crate::watchdog::Noted;
 
 /// A place where a store can be.
 #[derive(Debug)]
@@ -45,7 +46,8 @@ impl Place {
     }
 
     pub(crate) fn open_in(&self, mode: OpenMode) -> Result<Opened> {
-        self.engine().open(&self.config.clone().with_mode(mode))
+        let opened = self.engine().open(&self.config.clone().with_mode(mode))?;
+        Ok(Opened { store: Box::new(Noted(opened.store)), ..opened })
     }
 
     /// Closes the store and opens it again.
@@ -83,6 +85,10 @@ impl Context {
         let home = dir.path().join("case");
         std::fs::create_dir(&home)?;
         Ok(Self { place: Place::new(target, &home)?, target: target.clone(), dir, facts, seed: options.seed })
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     pub(crate) fn capabilities(&self) -> &Capabilities {

@@ -68,7 +68,8 @@ macro_rules! main {
     ($engine:expr, $url:expr $(, waive($id:expr, $reason:expr))* $(,)?) => {
         fn main() -> ::std::process::ExitCode {
             let options = $crate::Options::new()$(.waive($id, $reason))*;
-            $crate::harness(&$crate::Target::new(&$engine, $url), options)
+            let target = $crate::Target::new(&$engine, $url).spelled(stringify!($engine), stringify!($url));
+            $crate::harness(&target, options)
         }
     };
 }

@@ -7,8 +7,10 @@ mod child;
 mod context;
 mod groups;
 mod harness;
+mod history;
 mod jobs;
 mod level;
+mod linearisable;
 mod model;
 pub mod mutants;
 mod need;
@@ -19,13 +21,14 @@ mod rng;
 mod runner;
 mod target;
 mod verdict;
+mod watchdog;
 
 pub use case::Case;
 pub use catalogue::catalogue;
 pub use child::serve_child;
 pub use harness::harness;
 pub use level::{Holds, Level, Standing};
-pub use model::{Action, replay};
+pub use model::{Action, VersionAction, replay, replay_versions};
 pub use need::Need;
 pub use report::{
     CaseReport, Failure, Outcome, Report, cases_markdown, catalogue_markdown, html_page, levels_markdown,

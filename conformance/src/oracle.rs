@@ -23,8 +23,13 @@ impl Oracle {
         self.written.entry(Bytes::copy_from_slice(key)).or_default().insert(version, value);
     }
 
+    /// What was written under the key at exactly this version.
+    pub(crate) fn written(&self, key: &[u8], version: VersionId) -> Option<Bytes> {
+        self.written.get(key)?.get(&version)?.clone()
+    }
+
     /// A version and all its ancestors, through all parents.
-    fn line(&self, version: VersionId) -> BTreeSet<VersionId> {
+    pub(crate) fn line(&self, version: VersionId) -> BTreeSet<VersionId> {
         let mut line = BTreeSet::from([version]);
         for parent in self.parents.get(&version).into_iter().flatten() {
             line.extend(self.line(*parent));

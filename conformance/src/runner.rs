@@ -2,8 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use engine_api::Result;
 use tempfile::TempDir;
@@ -17,6 +16,7 @@ use crate::repeat::merged;
 use crate::report::{CaseReport, Outcome, Report};
 use crate::target::{Options, Target};
 use crate::verdict::{Halt, Verdict};
+use crate::watchdog::watched;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +143,7 @@ impl Runner {
             return Err(Halt::ignored(reason));
         }
         let (target, options) = (self.target.clone(), self.options.clone().seed(seed));
-        watched(case.id, self.options.timeout, move || {
+        watched(case.id, self.options.timeout, self.options.child_process, move || {
             let context = Context::new(&target, &options, facts)?;
             let verdict = caught(|| (case.run)(&context));
             let cleared = caught(|| Ok(context.destroy()?));
@@ -175,31 +175,7 @@ fn probe(target: &Target, options: &Options) -> Verdict<Facts> {
             })
         })
     };
-    watched("probe", options.timeout, facts)
-}
-
-/// Runs `work` on a thread of its own, and gives up on it after `timeout`. A thread can't be ended from
-/// outside: one that hangs is left behind, with what it holds.
-fn watched<T: Send + 'static>(
-    name: &str,
-    timeout: Duration,
-    work: impl FnOnce() -> Verdict<T> + Send + 'static,
-) -> Verdict<T> {
-    let (done, wait) = channel();
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        // Nobody receives when the wait was given up.
-        drop(done.send(work()));
-    })?;
-    match wait.recv_timeout(timeout) {
-        Ok(verdict) => {
-            drop(thread.join());
-            verdict
-        }
-        Err(RecvTimeoutError::Timeout) => {
-            Err(Halt::failed(format!("the case hangs: it still ran after {timeout:?}")))
-        }
-        Err(RecvTimeoutError::Disconnected) => Err(Halt::failed("the case's thread ended without a verdict")),
-    }
+    watched("probe", options.timeout, child_process, facts)
 }
 
 fn caught<T>(work: impl FnOnce() -> Verdict<T>) -> Verdict<T> {

@@ -19,6 +19,8 @@ pub struct Target {
     pub(crate) engine: &'static dyn Engine,
     pub(crate) url: Arc<MakeUrl>,
     pub(crate) name: String,
+    /// How the engine and the function were written, where that is known.
+    pub(crate) spelled: Option<(&'static str, &'static str)>,
 }
 
 impl Target {
@@ -27,7 +29,23 @@ impl Target {
     /// The function is called with directories that exist, are empty, and differ from case to case; an
     /// engine across a network takes the directory's name as the name of a space of its own.
     pub fn new(engine: &'static dyn Engine, url: impl Fn(&Path) -> String + Send + Sync + 'static) -> Self {
-        Self { engine, url: Arc::new(url), name: engine.descriptor().name.to_owned() }
+        Self { engine, url: Arc::new(url), name: engine.descriptor().name.to_owned(), spelled: None }
+    }
+
+    /// The same of the engine that is linked for a scheme.
+    ///
+    /// # Errors
+    /// `InvalidConfig` when there is none.
+    pub fn linked(scheme: &str, url: impl Fn(&Path) -> String + Send + Sync + 'static) -> Result<Self> {
+        Ok(Self::new(Registry::linked()?.engine(scheme)?, url))
+    }
+
+    /// The same, with its engine and its function as they are written in code, which the tests that random
+    /// cases print repeat. [`main!`](crate::main!) says so by itself.
+    #[must_use]
+    pub fn spelled(mut self, engine: &'static str, url: &'static str) -> Self {
+        self.spelled = Some((engine, url));
+        self
     }
 
     /// The same under another name in reports, such as the engine's with an option.

@@ -14,8 +14,9 @@ pub(crate) enum Halt {
     Ignored(String),
 }
 
-/// Longer messages hide the line that matters in a terminal; a whole regression program still fits.
-const LONGEST_MESSAGE: usize = 16 << 10;
+/// Longer messages hide the line that matters in a terminal; a whole test of a program that didn't get small in
+/// time, or the stacks of many threads, still fit.
+const LONGEST_MESSAGE: usize = 64 << 10;
 
 impl Halt {
     pub(crate) fn failed(message: impl Into<String>) -> Self {

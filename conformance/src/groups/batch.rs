@@ -126,7 +126,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new(
         "batch.random-program-agrees-with-model",
         random_program_agrees_with_model,
-        "Random batches, deletes, reads and scans give what an ordered map gives.",
+        "Random programs of batches with requirements, kept views, scans, seeks and cursors give what an ordered map gives.",
         "Operations meet in more ways than examples show.",
     ),
     Case::new(
@@ -375,11 +375,12 @@ fn delete_range_denied_answers_unsupported(ctx: &Context) -> Verdict {
 }
 
 fn random_program_agrees_with_model(ctx: &Context) -> Verdict {
-    crate::model::agrees(ctx, &crate::model::Shape::SMALL_KEYS)
+    crate::model::agrees(ctx, "batch.random-program-agrees-with-model", crate::model::Shape::SMALL_KEYS)
 }
 
 fn random_program_of_long_keys_agrees_with_model(ctx: &Context) -> Verdict {
-    crate::model::agrees(ctx, &crate::model::Shape::LONG_KEYS)
+    let case = "batch.random-program-of-long-keys-agrees-with-model";
+    crate::model::agrees(ctx, case, crate::model::Shape::LONG_KEYS)
 }
 
 #[test]

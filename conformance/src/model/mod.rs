@@ -1,53 +1,75 @@
-//! Random programs against a store and an ordered map, which must agree.
+//! Random programs against a store and a model, which must agree.
+//!
+//! Programs are sequences of a proptest state machine: what comes next depends on what the model holds by
+//! then, so that requirements hold as often as they fail, and views that are read were taken. The machine
+//! is driven from here rather than by the macro, which takes its seed from the environment and panics.
 
-mod action;
-mod generate;
-mod play;
-mod shrink;
+mod drive;
+mod interned;
+mod regression;
+mod store;
+mod versions;
+
+use std::time::{Duration, Instant};
 
 use crate::context::Context;
 use crate::verdict::{Halt, Verdict};
 
-pub use action::Action;
-pub use play::replay;
+use drive::{Machine, Program};
 
-/// What random programs are made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    /// How many actions a program has.
-    actions: usize,
-    /// How many programs are tried.
-    programs: u64,
-    /// What is put before every key, so that few fit a page.
-    stem: usize,
-    /// The longest value.
-    value: usize,
-    /// Whether the store is closed and opened again now and then.
-    reopens: bool,
+pub use store::{Action, replay};
+pub(crate) use store::{Shape, agrees};
+pub use versions::{VersionAction, replay_versions};
+pub(crate) use versions::{Weights, history_agrees};
+
+/// What is not small by then is shown as it is.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Where a program and its model part.
+#[derive(Clone, Debug)]
+struct Parted {
+    /// How many actions were begun.
+    seen: usize,
+    message: String,
 }
 
-impl Shape {
-    pub(crate) const SMALL_KEYS: Self =
-        Self { actions: 300, programs: 12, stem: 0, value: 8, reopens: false };
-    pub(crate) const LONG_KEYS: Self =
-        Self { actions: 200, programs: 4, stem: 180, value: 3000, reopens: false };
-    pub(crate) const REOPENING: Self = Self { actions: 150, programs: 3, stem: 0, value: 40, reopens: true };
-}
-
-/// Plays random programs; the first on which the store and the map part is made small and shown, ready to
-/// be pasted into a test.
-pub(crate) fn agrees(ctx: &Context, shape: &Shape) -> Verdict {
-    for number in 0..shape.programs {
-        let seed = ctx.seed().wrapping_add(number);
-        let program = generate::program(seed, shape, ctx.capabilities());
-        if let Err(parted) = play::on_a_fresh_store(ctx, &format!("program {number}"), &program) {
-            let (program, parted) = shrink::smaller(ctx, program, parted);
-            let listing: Vec<_> = program.iter().map(|action| format!("    Action::{action:?},\n")).collect();
-            return Err(Halt::failed(format!(
-                "seed {seed}: {parted}\nthe program, for conformance::replay(&store, &[…]):\n{}",
-                listing.concat()
-            )));
-        }
+impl Parted {
+    fn at<A: std::fmt::Debug>(at: usize, action: &A, halt: Halt) -> Self {
+        let (Halt::Failed(message) | Halt::Ignored(message)) = halt;
+        Self { seen: at + 1, message: format!("at action {at}, {action:?}: {message}") }
     }
-    Ok(())
+
+    /// Before the first action, or after the last of `length`.
+    fn beside(length: usize, halt: Halt) -> Self {
+        let (Halt::Failed(message) | Halt::Ignored(message)) = halt;
+        Self { seen: length, message }
+    }
+}
+
+/// Plays one random program; where it parts from the model it is made small and shown as a test.
+fn program_agrees<M: Machine>(
+    ctx: &Context,
+    case: &str,
+    machine: M,
+    (seed, length): (u64, usize),
+    play: fn(&crate::context::Place, &[M::Action]) -> Result<(), Parted>,
+) -> Verdict {
+    let kind = machine.kind();
+    let mut program = Program::new(machine, seed, length)?;
+    let mut number = 0;
+    let mut on_a_fresh_store = |actions: &[M::Action]| {
+        number += 1;
+        let failed = |halt| Parted::beside(0, halt);
+        let place = ctx.elsewhere(&format!("program {seed} {number}")).map_err(failed)?;
+        let outcome = play(&place, actions);
+        let destroyed = place.destroy().map_err(|error| {
+            let halt = Halt::failed(format!("the store can't be destroyed: {error:?}"));
+            Parted::beside(actions.len(), halt)
+        });
+        outcome.and(destroyed)
+    };
+    let Err(parted) = on_a_fresh_store(&program.actions()) else { return Ok(()) };
+    let (actions, parted) = program.smallest(parted, Instant::now() + PATIENCE, on_a_fresh_store);
+    let test = regression::test(ctx.target(), case, kind, &actions);
+    Err(Halt::failed(format!("seed {seed}: {}\nas a test:\n\n{test}", parted.message)))
 }

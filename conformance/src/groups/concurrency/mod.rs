@@ -1,5 +1,6 @@
 //! Several threads at once.
 
+mod histories;
 mod readers;
 mod writers;
 
@@ -10,19 +11,22 @@ use engine_api::{Durability, ErrorKind, Result, Store, WriteBatch};
 use crate::case::Case;
 use crate::verdict::{Halt, Verdict};
 
-pub(super) const CASES: [&[Case]; 2] = [readers::CASES, writers::CASES];
+pub(super) const CASES: [&[Case]; 3] = [readers::CASES, writers::CASES, histories::CASES];
 
 const THREADS: usize = 8;
 
 /// Runs `work` on several threads at once; each is told its number. The first failure is the case's.
 fn on_threads(count: usize, work: impl Fn(usize) -> Verdict + Sync) -> Verdict {
+    // Named, so that a hang tells which of them waits.
+    let case = thread::current().name().unwrap_or_default().to_owned();
     thread::scope(|scope| {
         let threads: Vec<_> = (0..count)
             .map(|number| {
                 let work = &work;
-                scope.spawn(move || work(number))
+                let named = thread::Builder::new().name(format!("thread {number} of {case}"));
+                named.spawn_scoped(scope, move || work(number))
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         // All are joined before the first failure is answered.
         let verdicts: Vec<Verdict> = threads
             .into_iter()

@@ -299,7 +299,8 @@ fn memory_is_gone_with_the_store(ctx: &Context) -> Verdict {
 }
 
 fn random_program_with_reopens_agrees_with_model(ctx: &Context) -> Verdict {
-    crate::model::agrees(ctx, &crate::model::Shape::REOPENING)
+    let case = "persistence.random-program-with-reopens-agrees-with-model";
+    crate::model::agrees(ctx, case, crate::model::Shape::REOPENING)
 }
 
 /// Fills a store so that there is something to move: half of what was put is deleted again.

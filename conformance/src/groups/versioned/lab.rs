@@ -12,7 +12,7 @@ use engine_api::version::{
 };
 
 use crate::checks::check_refused;
-use crate::context::{Context, Place};
+use crate::context::Context;
 use crate::verdict::{Verdict, check_eq};
 
 /// A put of a value, or (`None`) a delete, of a key.
@@ -35,10 +35,6 @@ impl Lab {
     /// A root and nothing else.
     pub(super) fn new(ctx: &Context) -> Verdict<Self> {
         Self::over(Relaxed(ctx.open()?))
-    }
-
-    pub(super) fn at_place(place: &Place) -> Verdict<Self> {
-        Self::over(Relaxed(place.open()?))
     }
 
     /// The history of a table, whose first node is the root.
@@ -72,11 +68,6 @@ impl<S: Store> Lab<S> {
             self.edit(number, edits)?;
         }
         Ok(self)
-    }
-
-    /// How many nodes there are.
-    pub(super) fn len(&self) -> usize {
-        self.nodes.len()
     }
 
     /// The version of a node.
