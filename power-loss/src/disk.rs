@@ -49,6 +49,17 @@ impl Disk {
         self.shared.volume().changes()
     }
 
+    /// How many reads there were since the faults were set, or since the mount.
+    pub fn reads(&self) -> u64 {
+        self.shared.volume().reads()
+    }
+
+    /// The bytes that files take.
+    pub fn taken(&self) -> u64 {
+        let (all, left) = self.shared.volume().room();
+        all.saturating_sub(left)
+    }
+
     /// Cuts the power: from now on everything fails with `EIO`.
     pub fn cut(&self) {
         self.shared.cut();

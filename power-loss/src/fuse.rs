@@ -273,7 +273,8 @@ impl Filesystem for Disk {
 
     fn open(&self, _: &Request, node: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         match self.shared.with(|volume| volume.opened(node.0)) {
-            Ok(()) => reply.opened(FileHandle(0), FopenFlags::empty()),
+            // What was read stays in the system's cache, as it does of any disk.
+            Ok(()) => reply.opened(FileHandle(0), FopenFlags::FOPEN_KEEP_CACHE),
             Err(refused) => reply.error(refused.into()),
         }
     }

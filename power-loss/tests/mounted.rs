@@ -1,6 +1,6 @@
 //! The mounted disk, as programs see it. Where FUSE can't be had each test says so and ends.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -195,6 +195,10 @@ fn faults_arrive_as_errors() {
     let room = rustix::fs::statvfs(folder.path()).unwrap();
     assert_eq!((room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize), (4096, 0));
     drop(file);
+    File::open(&path).unwrap().sync_all().unwrap();
+    sync_folder(folder.path());
+    let image = disk.into_image();
+    let disk = Disk::mount(folder.path(), &image, 1).unwrap();
     disk.set_faults(Faults::NONE.fail_reads(1));
     assert!(fs::read(&path).is_err());
     disk.set_faults(Faults::NONE);
