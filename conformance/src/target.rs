@@ -60,6 +60,7 @@ pub struct Options {
     pub(crate) seed: u64,
     pub(crate) scratch: Option<PathBuf>,
     pub(crate) child_process: bool,
+    pub(crate) rounds: Option<usize>,
 }
 
 impl Default for Options {
@@ -71,6 +72,7 @@ impl Default for Options {
             seed: 4711,
             scratch: None,
             child_process: false,
+            rounds: None,
         }
     }
 }
@@ -114,6 +116,15 @@ impl Options {
     #[must_use]
     pub fn scratch(mut self, directory: impl Into<PathBuf>) -> Self {
         self.scratch = Some(directory.into());
+        self
+    }
+
+    /// How often each case that kills processes or cuts the power does so, in place of the few times that take
+    /// a second or two. Cases get the time that it takes.
+    #[must_use]
+    pub fn rounds(mut self, rounds: usize) -> Self {
+        self.rounds = Some(rounds);
+        self.timeout += Duration::from_secs(2) * u32::try_from(rounds).unwrap_or(u32::MAX >> 1);
         self
     }
 
