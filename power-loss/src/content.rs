@@ -23,13 +23,15 @@ pub(crate) struct Content {
     synced: Vec<u8>,
     pending: Vec<Change>,
     blocks: BTreeSet<usize>,
+    // What lies before is read from the disk; the rest has never left the system's cache.
+    cold: usize,
 }
 
 impl Content {
     /// A file that is all on the disk.
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let blocks = (0..bytes.len().div_ceil(BLOCK)).collect();
-        Self { live: bytes.to_vec(), synced: bytes.to_vec(), pending: Vec::new(), blocks }
+        Self { live: bytes.to_vec(), synced: bytes.to_vec(), pending: Vec::new(), blocks, cold: bytes.len() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -41,6 +43,11 @@ impl Content {
         self.live.get(at..end).unwrap_or_default()
     }
 
+    /// Whether what is there must be read from the disk.
+    pub(crate) fn is_cold(&self, at: usize) -> bool {
+        at < self.cold
+    }
+
     pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
         put(&mut self.live, at, bytes);
         self.blocks.extend(blocks(at, bytes.len()));
@@ -50,6 +57,8 @@ impl Content {
     pub(crate) fn set_length(&mut self, length: usize) {
         self.live.resize(length, 0);
         drop(self.blocks.split_off(&length.div_ceil(BLOCK)));
+        // A block that is cut is read for it.
+        self.cold = self.cold.min(length / BLOCK * BLOCK);
         self.pending.push(Change::Length(length));
     }
 

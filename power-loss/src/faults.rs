@@ -18,8 +18,8 @@ pub struct Faults {
     pub fail_sync: Option<u64>,
     /// The write of this number fails with `EIO`, and nothing of it is written.
     pub fail_write: Option<u64>,
-    /// The read of this number and all after it fail with `EIO`. Files that were made since the mount are in the
-    /// system's cache, and are read all the same.
+    /// The read of this number and all after it fail with `EIO`. What was made since the mount is in the
+    /// system's cache, and is read all the same.
     pub fail_reads: Option<u64>,
     /// Each so manieth write of more than a byte takes a part of the bytes, and says so.
     pub short_writes: Option<u64>,

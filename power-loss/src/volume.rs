@@ -61,8 +61,6 @@ pub(crate) struct Volume {
     // How often each file is open: one without a name takes room until it is closed.
     opened: BTreeMap<Node, usize>,
     next: Node,
-    // What is made from here on has never been read from the disk: it is in the system's cache.
-    cached: Node,
     faults: Faults,
     counts: Counts,
     met: u64,
@@ -108,7 +106,6 @@ impl Volume {
             owners,
             opened: BTreeMap::new(),
             next,
-            cached: next,
             faults: Faults::NONE,
             counts: Counts::default(),
             met: 0,
@@ -315,15 +312,13 @@ impl Volume {
 
     pub(crate) fn read(&mut self, node: Node, at: u64, length: usize) -> Answer<&[u8]> {
         self.lit()?;
-        if node < self.cached {
-            self.counts.reads += 1;
-        }
-        let fails =
-            node < self.cached && self.faults.fail_reads.is_some_and(|from| self.counts.reads >= from);
+        let at = usize::try_from(at).map_err(|_| Refused::Efbig)?;
+        let cold = self.content(node)?.is_cold(at);
+        self.counts.reads += u64::from(cold);
+        let fails = cold && self.faults.fail_reads.is_some_and(|from| self.counts.reads >= from);
         if self.happens(fails) {
             return Err(Refused::Eio);
         }
-        let at = usize::try_from(at).map_err(|_| Refused::Efbig)?;
         Ok(self.content(node)?.read(at, length))
     }
 
@@ -490,7 +485,7 @@ mod tests {
     #[test]
     fn writes_and_reads_fail_when_they_are_to() {
         let mut image = Image::new();
-        image.add_file(Path::new("file"), Vec::new());
+        image.add_file(Path::new("file"), vec![0; 6]);
         let mut volume = Volume::new(&image, OWNER, 1);
         let node = volume.find(ROOT, OsStr::new("file")).unwrap();
         let other = volume.make(ROOT, OsStr::new("other"), false, OWNER).unwrap();
@@ -503,6 +498,8 @@ mod tests {
         assert_eq!(volume.read(node, 0, 1), Err(Refused::Eio));
         assert_eq!(volume.read(node, 0, 1), Err(Refused::Eio));
         assert_eq!(volume.read(other, 0, 1), Ok(&b""[..]), "it is in the system's cache");
+        volume.set_length(node, 0).unwrap();
+        assert_eq!(volume.read(node, 0, 1), Ok(&b""[..]), "nothing is on the disk that could be read");
         assert_eq!(volume.faults_met(), 4);
     }
 
