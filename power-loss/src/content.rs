@@ -25,13 +25,22 @@ pub(crate) struct Content {
     blocks: BTreeSet<usize>,
     // What lies before is read from the disk; the rest has never left the system's cache.
     cold: usize,
+    // Blocks of which a sync that failed has given up something. The system's cache holds whole ones.
+    given_up: BTreeSet<usize>,
 }
 
 impl Content {
     /// A file that is all on the disk.
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let blocks = (0..bytes.len().div_ceil(BLOCK)).collect();
-        Self { live: bytes.to_vec(), synced: bytes.to_vec(), pending: Vec::new(), blocks, cold: bytes.len() }
+        Self {
+            live: bytes.to_vec(),
+            synced: bytes.to_vec(),
+            pending: Vec::new(),
+            blocks,
+            cold: bytes.len(),
+            given_up: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -51,6 +60,12 @@ impl Content {
     pub(crate) fn write(&mut self, at: usize, bytes: &[u8]) {
         put(&mut self.live, at, bytes);
         self.blocks.extend(blocks(at, bytes.len()));
+        for block in blocks(at, bytes.len()) {
+            if self.given_up.remove(&block) {
+                let bytes = self.read(block * BLOCK, BLOCK).to_vec();
+                self.pending.push(Change::Write { at: block * BLOCK, bytes });
+            }
+        }
         self.pending.push(Change::Write { at, bytes: bytes.to_vec() });
     }
 
@@ -82,8 +97,14 @@ impl Content {
         }
     }
 
-    /// A sync has failed: what it should have written stays readable, and no later sync writes it.
+    /// A sync has failed: what it should have written stays readable, and no later sync writes it, unless another
+    /// write to the same block takes it along.
     pub(crate) fn give_up(&mut self) {
+        for change in &self.pending {
+            if let Change::Write { at, bytes } = change {
+                self.given_up.extend(blocks(*at, bytes.len()));
+            }
+        }
         self.pending.retain(|change| matches!(change, Change::Length(_)));
     }
 
@@ -246,6 +267,9 @@ mod tests {
         content.sync();
         assert_eq!(content.read(0, 10), b"new");
         assert_eq!(draws(&content), BTreeSet::from([b"old".to_vec()]));
+        content.write(2, b"t");
+        content.sync();
+        assert_eq!(draws(&content), BTreeSet::from([b"net".to_vec()]), "the block is written as a whole");
     }
 
     #[test]

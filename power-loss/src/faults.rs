@@ -14,7 +14,8 @@ pub struct Faults {
     /// The power goes at the change of this number, the first being 1: a write, a sync, or a change of a
     /// length or of a name.
     pub cut_at: Option<u64>,
-    /// The sync of this number fails with `EIO`, and what it should have written is never written.
+    /// The sync of this number fails with `EIO`, and what it should have written isn't written by the next
+    /// one either.
     pub fail_sync: Option<u64>,
     /// The write of this number fails with `EIO`, and nothing of it is written.
     pub fail_write: Option<u64>,

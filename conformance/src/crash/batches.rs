@@ -12,8 +12,9 @@ use crate::rng::Rng;
 /// The new keys of a batch.
 const KEYS: usize = 4;
 
-/// The longest value that is replaced over and over: longer than a page, and than what a disk writes whole.
-const FILLER: usize = 24 << 10;
+/// How long values are that are replaced over and over: within a page, some pages, and as some engines keep in a
+/// place of its own.
+const LENGTHS: [usize; 3] = [1 << 10, 24 << 10, 300 << 10];
 
 /// The number of the batch whose first key this is: no other batch touches that one.
 pub(super) fn number_of(key: &[u8]) -> Option<usize> {
@@ -31,10 +32,15 @@ pub(super) fn batch(number: usize, limits: &Limits) -> WriteBatch {
         batch.put(key(number, at), format!("{number} {at}"));
     }
     batch.put(format!("latest/{}", number % 5), number.to_string());
-    let length = if rng.one_in(8) { rng.below(FILLER) } else { rng.below(FILLER / 16) };
-    let filler = format!("{number} ").repeat(length / 4 + 1).into_bytes();
-    let length = fitting_value(limits, filler.len()).min(filler.len());
-    batch.put(format!("filler/{}", number % 7), Bytes::from(filler).slice(..length));
+    let longest = match rng.below(32) {
+        0 => LENGTHS[2],
+        1..4 => LENGTHS[1],
+        _ => LENGTHS[0],
+    };
+    let length = fitting_value(limits, longest / 2 + rng.below(longest / 2));
+    let text = format!("{number} ");
+    let filler = Bytes::from(text.repeat(length / text.len() + 1)).slice(..length);
+    batch.put(format!("filler/{}", number % 7), filler);
     if let Some(before) = number.checked_sub(3) {
         batch.delete(key(before, 1));
     }

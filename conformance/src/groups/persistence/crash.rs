@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[Case::new(
 .needs(&[Need::Persistent, Need::AtomicBatches, Need::ChildProcess])];
 
 /// How many kills where the run doesn't say.
-const KILLS: usize = 6;
+const KILLS: usize = 10;
 
 /// A process that isn't killed before ends by itself.
 const BATCHES: usize = 2000;

@@ -45,7 +45,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// How often the power is cut where the run doesn't say.
-const CUTS: usize = 8;
+const CUTS: usize = 12;
 
 /// The most batches of one life: a cut comes sooner, as a rule.
 const BATCHES: usize = 600;

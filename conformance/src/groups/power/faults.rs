@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// How often the disk fails where the run doesn't say.
-const FAILURES: usize = 4;
+const FAILURES: usize = 6;
 
 /// The batches of one life.
 const BATCHES: usize = 60;
