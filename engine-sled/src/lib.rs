@@ -43,8 +43,8 @@ static DESCRIPTOR: Descriptor = Descriptor::new(
     store::CAPABILITIES,
 )
 .choose(
-    "To read them, and copy them to another engine: its release is of 2021, two reads of a view may differ, and \
-     after a failed write a store can't be used until the process ends.",
+    "To read them, and copy them to another engine: its release is of 2021, two reads of a view may differ, a power \
+     cut may leave half of a batch, and after a failed write a store can't be used until the process ends.",
 )
 .options(config::OPTIONS);
 
