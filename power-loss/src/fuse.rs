@@ -17,6 +17,7 @@ use fuser::{
 use nix::mount::{MntFlags, umount2};
 
 use super::content::BLOCK;
+use super::keeper::Keeper;
 use super::names::Node;
 use super::shared::Shared;
 use super::volume::{Answer, Facts, Owner, Refused, Volume};
@@ -28,6 +29,7 @@ const REMEMBER: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(crate) struct Mounted {
     session: Option<BackgroundSession>,
+    keeper: Option<Keeper>,
     at: PathBuf,
 }
 
@@ -39,7 +41,9 @@ impl Mounted {
             vec![MountOption::FSName("power-loss".to_owned()), MountOption::NoSuid, MountOption::NoDev];
         let disk = Disk { shared: Arc::clone(shared), lists: Mutex::default() };
         let session = Some(fuser::spawn_mount(disk, &at, &config)?);
-        Ok(Self { session, at })
+        let mut mounted = Self { session, keeper: None, at };
+        mounted.keeper = Some(Keeper::new(&mounted.at)?);
+        Ok(mounted)
     }
 }
 
@@ -53,6 +57,9 @@ impl Drop for Mounted {
             Ok(()) => drop(session),
             // Without the right to unmount, it is done as it was mounted: by fusermount3.
             Err(_) => drop(session.umount_and_join()),
+        }
+        if let Some(keeper) = self.keeper.take() {
+            keeper.dismiss();
         }
     }
 }

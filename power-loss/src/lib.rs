@@ -11,6 +11,8 @@ mod fuse;
 #[path = "absent.rs"]
 mod fuse;
 mod image;
+#[cfg(all(feature = "fuse", target_os = "linux"))]
+mod keeper;
 mod names;
 mod shared;
 mod volume;

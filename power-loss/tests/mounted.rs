@@ -204,3 +204,36 @@ fn faults_arrive_as_errors() {
     disk.set_faults(Faults::NONE);
     assert_eq!(fs::read(&path).unwrap().len(), 3 + taken);
 }
+
+/// The process that the test below kills: it mounts a disk at the folder that it is told, and waits.
+#[test]
+#[ignore = "the other half of a test"]
+fn mounts_and_waits() {
+    let Ok(folder) = std::env::var("POWER_LOSS_FOLDER") else { return };
+    let disk = Disk::mount(Path::new(&folder), &Image::new(), 1);
+    println!("\n{}", if disk.is_ok() { "mounted" } else { "unmounted" });
+    let mut end = String::new();
+    io::stdin().read_line(&mut end).unwrap();
+}
+
+#[test]
+fn a_kill_unmounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "mounts_and_waits", "--ignored", "--nocapture"])
+        .env("POWER_LOSS_FOLDER", folder.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = io::BufReader::new(child.stdout.take().unwrap());
+    let told = io::BufRead::lines(out).map(Result::unwrap).find(|line| line.ends_with("mounted")).unwrap();
+    assert_eq!(is_mounted(folder.path()), told == "mounted");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let begun = std::time::Instant::now();
+    while is_mounted(folder.path()) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody unmounts it");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
