@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use engine_api::OpenMode;
 use power_loss::{Disk, Faults, Image};
 
 use super::ledger::Ledger;
@@ -16,7 +17,7 @@ use crate::verdict::{Halt, Verdict, check};
 /// What goes wrong, and from when on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// From before the store is opened.
+    /// From before the store is opened, so that recovery meets it.
     AtOnce(Faults),
     /// From when the store has been opened.
     Opened(Faults),
@@ -121,7 +122,7 @@ impl<'c> Machine<'c> {
     /// Fails unless what is found after the power came back is what the ledger says.
     pub(crate) fn check(&self, ledger: &mut Ledger, after: &str) -> Verdict {
         let found = self.found()?;
-        let opened = found.place.open_in(engine_api::OpenMode::Existing);
+        let opened = found.place.open_in(OpenMode::Existing);
         let store = opened
             .map_err(|error| Halt::failed(format!("{after}: the store can't be opened: {error:?}")))?
             .store;
