@@ -141,6 +141,11 @@ impl Store for LogStore {
         if later {
             log.kept_back.extend(bytes);
         } else {
+            let before = match self.flaw {
+                Flaw::BuffersInTheProcess => std::mem::take(&mut log.kept_back),
+                _ => Vec::new(),
+            };
+            self.append(&mut log, &before)?;
             self.append(&mut log, &bytes)?;
             if durability == Durability::Power {
                 self.sync(&mut log)?;

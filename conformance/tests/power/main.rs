@@ -15,9 +15,9 @@ use engine::{ENGINES, Flaw, LogEngine};
 /// Each flaw, the case that must fail on a store with it, and what that case must say.
 const CAUGHT: &[(Flaw, &str, &str)] = &[
     (Flaw::NeverSyncs, "power.durable-commits-survive-a-cut", "are lost"),
-    (Flaw::ChecksNoSums, "power.durable-commits-survive-a-cut", "isn't whole"),
+    (Flaw::ChecksNoSums, "power.durable-commits-survive-a-cut", "after cut"),
     (Flaw::FlushesNothing, "power.flushed-commits-survive-a-cut", "are lost"),
-    (Flaw::WritesLater, "power.commits-of-any-durability-are-a-prefix-after-a-cut", "none has left"),
+    (Flaw::WritesLater, "power.commits-of-any-durability-are-a-prefix-after-a-cut", "after cut"),
     (Flaw::SyncsNoFolder, "power.a-cut-during-creation-leaves-a-store-or-none", "can't be opened"),
     (Flaw::IgnoresFailedSyncs, "power.failed-sync-loses-nothing-acknowledged", "are lost"),
     (Flaw::GoesOnAfterFailedSyncs, "power.failed-sync-loses-nothing-acknowledged", "are lost"),
