@@ -224,7 +224,7 @@ impl<'c> Stage<'c> {
 
 /// For each of the two kinds of commits that are measured, one.
 fn by<T>(durability: Durability, cells: &[OnceCell<T>; 2]) -> &OnceCell<T> {
-    &cells[usize::from(durability == Durability::Power)]
+    &cells[usize::from(durability > Durability::Relaxed)]
 }
 
 fn made<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Outcome<T>) -> Outcome<&T> {

@@ -3,10 +3,13 @@
 use std::io::{self, Write as _};
 use std::process::{Command, ExitCode};
 
-use engine_api::{Durability, Engine, Error, OpenMode, Result, WriteBatch};
+use engine_api::{Config, Durability, Engine, Error, OpenMode, Result, WriteBatch};
 
+use crate::crash::Script;
 use crate::target::configure;
+use crate::verdict::{Halt, Verdict};
 
+const SCRIPT: &str = "CONFORMANCE_CHILD_SCRIPT";
 const TASK: &str = "CONFORMANCE_CHILD_TASK";
 const URL: &str = "CONFORMANCE_CHILD_URL";
 
@@ -51,6 +54,15 @@ pub(crate) fn command(task: Task, url: &str) -> io::Result<Command> {
     Ok(command)
 }
 
+/// This program again, as a process that does what a script says.
+pub(crate) fn script(script: &Script, url: &str) -> Verdict<Command> {
+    let program = std::env::current_exe()
+        .map_err(|error| Halt::failed(format!("the child process can't be started: {error}")))?;
+    let mut command = Command::new(program);
+    command.env(SCRIPT, script.to_text()).env(URL, url);
+    Ok(command)
+}
+
 /// Does what a child process of the kit is for, where this process is one; `None` where it isn't.
 ///
 /// A program that runs the kit calls this first in its `main`, with the engines it knows, returns the code
@@ -60,12 +72,18 @@ pub fn serve_child(engines: &[&'static dyn Engine]) -> Option<ExitCode> {
     if let Some(code) = crate::watchdog::serve() {
         return Some(code);
     }
-    let (task, url) = (std::env::var(TASK).ok()?, std::env::var(URL).ok()?);
-    let served = Task::ALL
-        .into_iter()
-        .find(|known| known.name() == task)
-        .ok_or_else(|| Error::new(engine_api::ErrorKind::InvalidArgument, "no such task of a child"))
-        .and_then(|task| serve(task, engines, &url));
+    let url = std::env::var(URL).ok()?;
+    let unknown = || Error::new(engine_api::ErrorKind::InvalidArgument, "no such task of a child");
+    let served = match std::env::var(SCRIPT) {
+        Ok(script) => Script::from_text(&script).ok_or_else(unknown).and_then(|script| {
+            find(engines, &url).and_then(|(engine, config)| script.perform(engine, config))
+        }),
+        Err(_) => {
+            let task = std::env::var(TASK).ok()?;
+            let known = Task::ALL.into_iter().find(|known| known.name() == task);
+            known.ok_or_else(unknown).and_then(|task| serve(task, engines, &url))
+        }
+    };
     Some(match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,7 +93,7 @@ pub fn serve_child(engines: &[&'static dyn Engine]) -> Option<ExitCode> {
     })
 }
 
-fn serve(task: Task, engines: &[&'static dyn Engine], url: &str) -> Result<()> {
+fn find(engines: &[&'static dyn Engine], url: &str) -> Result<(&'static dyn Engine, Config)> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     let engine = engines
         .iter()
@@ -84,8 +102,12 @@ fn serve(task: Task, engines: &[&'static dyn Engine], url: &str) -> Result<()> {
         .find(|engine| engine.descriptor().schemes.contains(&scheme))
         .or_else(|| engines.first().copied())
         .ok_or_else(|| Error::new(engine_api::ErrorKind::InvalidConfig, "the child knows no engine"))?;
-    let config = configure(engine, url)?.with_mode(OpenMode::Existing);
-    let opened = engine.open(&config);
+    Ok((engine, configure(engine, url)?))
+}
+
+fn serve(task: Task, engines: &[&'static dyn Engine], url: &str) -> Result<()> {
+    let (engine, config) = find(engines, url)?;
+    let opened = engine.open(&config.with_mode(OpenMode::Existing));
     let durability = match task {
         Task::Open => {
             return say(&opened.map_or_else(|error| error.kind().to_string(), |_| "opened".to_owned()));
@@ -117,7 +139,7 @@ fn numbered_batch(number: usize) -> WriteBatch {
     batch
 }
 
-fn say(line: &str) -> Result<()> {
+pub(crate) fn say(line: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")
         .and_then(|()| out.flush())

@@ -69,6 +69,7 @@ pub(crate) struct Context {
     dir: TempDir,
     facts: Facts,
     seed: u64,
+    rounds: Option<usize>,
 }
 
 impl std::ops::Deref for Context {
@@ -84,7 +85,14 @@ impl Context {
         let dir = scratch(options)?;
         let home = dir.path().join("case");
         std::fs::create_dir(&home)?;
-        Ok(Self { place: Place::new(target, &home)?, target: target.clone(), dir, facts, seed: options.seed })
+        Ok(Self {
+            place: Place::new(target, &home)?,
+            target: target.clone(),
+            dir,
+            facts,
+            seed: options.seed,
+            rounds: options.rounds,
+        })
     }
 
     pub(crate) fn target(&self) -> &Target {
@@ -102,6 +110,21 @@ impl Context {
 
     pub(crate) fn rng(&self) -> Rng {
         Rng::new(self.seed)
+    }
+
+    /// How often a case kills a process or cuts the power: `usually`, unless the run says otherwise.
+    pub(crate) fn rounds(&self, usually: usize) -> usize {
+        self.rounds.unwrap_or(usually)
+    }
+
+    /// The directory that goes with the case.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A place in a directory of the caller's.
+    pub(crate) fn place_in(&self, dir: &Path) -> Verdict<Place> {
+        Ok(Place::new(&self.target, dir)?)
     }
 
     /// A second place, in an empty directory of its own.

@@ -11,6 +11,9 @@ use crate::report::Outcome;
 use crate::runner::{Runner, unknown_waiver};
 use crate::target::{Options, Target};
 
+/// Sets [`Options::rounds`] from outside.
+const ROUNDS: &str = "KVDAG_CONFORMANCE_ROUNDS";
+
 /// What [`main!`](crate::main!) expands to: reads the arguments of the test binary and runs the cases that
 /// they ask for, in parallel, each as a test of its own.
 pub fn harness(target: &Target, options: Options) -> ExitCode {
@@ -18,6 +21,14 @@ pub fn harness(target: &Target, options: Options) -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
+    let options = match std::env::var(ROUNDS).map(|rounds| rounds.parse()) {
+        Err(_) => options,
+        Ok(Ok(rounds)) => options.rounds(rounds),
+        Ok(Err(error)) => {
+            eprintln!("{ROUNDS} isn't a number: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let options = options.with_child_process();
     let waivers = options.waivers.clone();
     let shared = Arc::new((target.clone(), options, OnceLock::new()));

@@ -16,7 +16,8 @@ use crate::report::{Outcome, Report};
 pub enum Level {
     /// An ordered store: keys, ranges, batches, views, limits, errors, and opening. It needs no declaration.
     Core,
-    /// What is committed stays: declared are persistence and durability of power, and no commit is lost, by a kill either.
+    /// What is committed stays: declared are persistence and durability of power, and no commit is lost, by a kill either, nor
+    /// by a power cut where one can be tried.
     Durable,
     /// Several writers and readers at once: declared are batches that are atomic over the store, batches with requirements,
     /// and snapshots.
@@ -49,8 +50,8 @@ impl Level {
                 "Keys, ranges, cursors, batches, views, limits, opening and errors are as the contract says."
             }
             Self::Durable => {
-                "What was committed stays, when the store is closed and when its process is killed; commits that wait for \
-                 the disk are declared."
+                "What was committed stays, when the store is closed, when its process is killed, and, where the kit can cut \
+                 the power of a disk, when that is cut; commits that wait for the disk are declared."
             }
             Self::Transactional => {
                 "Batches are all or nothing, are judged by what is stored, and are seen whole by snapshots, whatever other \
@@ -71,9 +72,6 @@ impl Level {
             Self::Graph => &["graph"],
         }
     }
-
-    /// Groups of this kit that are there only where it was built to have them.
-    const OPTIONAL: [&'static str; 1] = ["power"];
 
     /// Cases that must have passed: that they don't apply here is no excuse.
     const fn proofs(self) -> &'static [&'static str] {
@@ -159,7 +157,7 @@ fn judge(level: Level, report: &Report) -> Result<(), (Holds, String)> {
     let groups = || Level::Core.groups().iter().chain(level.groups());
     let asked = |group: &str| groups().any(|asked| *asked == group);
     let empty = |group: &&&str| !catalogue().any(|case| case.group() == **group);
-    if let Some(group) = groups().filter(|group| !Level::OPTIONAL.contains(group)).find(empty) {
+    if let Some(group) = groups().find(empty) {
         return not_tested(format!("the kit has no cases of the group {group} yet"));
     }
     let Some(declared) = &report.declared else {

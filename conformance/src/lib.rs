@@ -5,6 +5,7 @@ mod catalogue;
 mod checks;
 mod child;
 mod context;
+mod crash;
 mod groups;
 mod harness;
 mod history;

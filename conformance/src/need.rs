@@ -67,6 +67,8 @@ pub enum Need {
     DefaultOptions,
     /// The program that runs the kit can serve as its own child process.
     ChildProcess,
+    /// The kit has disks whose power can be cut.
+    PowerLoss,
 }
 
 /// What is known of a target before its cases run.
@@ -166,6 +168,10 @@ impl Need {
             Self::ChildProcess => {
                 unless(facts.child_process, "this program can't serve as its own child process".into())
             }
+            Self::PowerLoss => unless(
+                cfg!(feature = "power-loss"),
+                "the kit was built without its feature power-loss".into(),
+            ),
         }
     }
 }
@@ -213,6 +219,7 @@ impl fmt::Display for Need {
             Self::LocalPath => "a local path",
             Self::DefaultOptions => "a URL without options",
             Self::ChildProcess => "a child process",
+            Self::PowerLoss => "a disk whose power can be cut",
         };
         f.write_str(text)
     }

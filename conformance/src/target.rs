@@ -85,6 +85,7 @@ pub struct Options {
     pub(crate) child_process: bool,
     pub(crate) jobs: usize,
     pub(crate) repeat: usize,
+    pub(crate) rounds: Option<usize>,
 }
 
 impl Default for Options {
@@ -99,6 +100,7 @@ impl Default for Options {
             child_process: false,
             jobs: 1,
             repeat: 1,
+            rounds: None,
         }
     }
 }
@@ -149,6 +151,15 @@ impl Options {
     #[must_use]
     pub fn scratch(mut self, directory: impl Into<PathBuf>) -> Self {
         self.scratch = Some(directory.into());
+        self
+    }
+
+    /// How often each case that kills processes or cuts the power does so, in place of the few times that take
+    /// a second or two. Cases get the time that it takes.
+    #[must_use]
+    pub fn rounds(mut self, rounds: usize) -> Self {
+        self.rounds = Some(rounds);
+        self.timeout += Duration::from_secs(2) * u32::try_from(rounds).unwrap_or(u32::MAX >> 1);
         self
     }
 

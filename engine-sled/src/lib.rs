@@ -8,8 +8,8 @@ mod error;
 mod store;
 mod view;
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind as Os, Result as IoResult, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind as Os, Result as IoResult, Write, copy, sink};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,8 +43,8 @@ static DESCRIPTOR: Descriptor = Descriptor::new(
     store::CAPABILITIES,
 )
 .choose(
-    "To read them, and copy them to another engine: its release is of 2021, two reads of a view may differ, and \
-     after a failed write a store can't be used until the process ends.",
+    "To read them, and copy them to another engine: its release is of 2021, two reads of a view may differ, a power \
+     cut may leave half of a batch, and after a failed write a store can't be used until the process ends.",
 )
 .options(config::OPTIONS);
 
@@ -91,6 +91,7 @@ fn open(path: &Path, settings: &Settings, lock: Lock) -> Result<Database> {
     let path = embedded::absolute(path)?;
     wait_for_threads(&path)?;
     remove_unfinished_snapshots(&path)?;
+    read_through(&path.join("db"))?;
     let db = contain(|| settings.sled().path(&path).open().map_err(convert_open))?;
     Database::new(db, &path, lock)
 }
@@ -159,6 +160,16 @@ fn remove_unfinished_snapshots(path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Reads the log once, to find out whether it can be read. sled takes a read that fails for the end of the log,
+/// and overwrites what comes after it.
+fn read_through(log: &Path) -> Result<()> {
+    let read = File::open(log).and_then(|mut log| copy(&mut log, &mut sink()));
+    match read {
+        Err(error) if error.kind() == Os::NotFound => Ok(()),
+        read => read.map(drop).map_err(|error| convert_io(error, "the log can't be read")),
+    }
 }
 
 /// Removes sled's files, then the marker that tells that they are there to be removed, then the folder. What

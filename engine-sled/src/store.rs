@@ -21,8 +21,8 @@ use super::database::{Database, to_sync};
 use super::error::{convert, convert_commit};
 use super::view::{Entries, SledView};
 
-const DURABILITY: DurabilityLevels =
-    DurabilityLevels::new(&[Durability::Relaxed, Durability::Process, Durability::Power]);
+/// Commits are forced to the disk, and a power cut may still tear a batch: see the README.
+const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Relaxed, Durability::Process]);
 
 /// sled states no limit; this is what its pages, of up to sixteen entries each, take with ease.
 const KEY_BYTES: usize = 65_535;
@@ -55,11 +55,10 @@ pub(crate) struct SledStore {
     flushed: Mutex<Flushed>,
 }
 
-/// How many commits have reached the operating system, and how many the disk.
+/// How many commits have reached the disk.
 #[derive(Default)]
 struct Flushed {
-    process: u64,
-    power: u64,
+    commits: u64,
     // Large values that have reached the disk; sled keeps each in a file, which it writes once.
     blobs: HashSet<OsString>,
 }
@@ -107,39 +106,26 @@ impl SledStore {
 
     /// Makes commits up to one durable. Whoever waits for another's flush finds its own commit flushed with
     /// it, as a rule.
-    fn make_durable(&self, number: u64, level: Durability) -> Result<()> {
-        if level == Durability::Relaxed {
-            return Ok(());
-        }
+    fn make_durable(&self, number: u64) -> Result<()> {
         let mut flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = if level == Durability::Power { flushed.power } else { flushed.process };
-        if done >= number {
+        if flushed.commits >= number {
             return Ok(());
         }
         let applied = self.applied.load(Ordering::Acquire);
-        self.flush_files(&mut flushed.blobs, level).inspect_err(|error| self.database.poison(error))?;
-        flushed.process = applied;
-        if level == Durability::Power {
-            flushed.power = applied;
-        }
+        self.flush_files(&mut flushed.blobs).inspect_err(|error| self.database.poison(error))?;
+        flushed.commits = applied;
         Ok(())
     }
 
-    fn flush_files(&self, synced: &mut HashSet<OsString>, level: Durability) -> Result<()> {
+    fn flush_files(&self, synced: &mut HashSet<OsString>) -> Result<()> {
         let Database { log, blobs, .. } = self.database.as_ref();
         let failed = |error| Error::new(ErrorKind::Ambiguous, "the disk refuses a commit").caused_by(error);
-        let power = level == Durability::Power;
-        if power {
-            // Before the log, which names them: sled itself never forces them to the disk.
-            sync_blobs(blobs, synced).map_err(failed)?;
-        }
+        // Before the log, which names them: sled itself never forces them to the disk.
+        sync_blobs(blobs, synced).map_err(failed)?;
         self.database.write(|error| convert_commit(error, "the log can't be flushed"), Tree::flush)?;
-        if power {
-            // On Linux sled's flush leaves out the size of the file and the cache of the disk.
-            log.sync_data().map_err(failed)?;
-            sync_blobs(blobs, synced).map_err(failed)?;
-        }
-        Ok(())
+        // On Linux sled's flush leaves out the size of the file and the cache of the disk.
+        log.sync_data().map_err(failed)?;
+        sync_blobs(blobs, synced).map_err(failed)
     }
 }
 
@@ -156,11 +142,14 @@ impl Store for SledStore {
         batch.check(&CAPABILITIES, durability)?;
         let level = DURABILITY.serve(durability)?;
         let number = self.apply(batch)?;
-        self.make_durable(number, level)
+        if level == Durability::Relaxed {
+            return Ok(());
+        }
+        self.make_durable(number)
     }
 
     fn flush(&self) -> Result<()> {
-        self.make_durable(self.applied.load(Ordering::Acquire), Durability::Power)
+        self.make_durable(self.applied.load(Ordering::Acquire))
     }
 
     fn verify(&self) -> Result<()> {

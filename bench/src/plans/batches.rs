@@ -32,13 +32,12 @@ pub(super) fn plans<'a>(stage: &'a Stage<'_>) -> Vec<Plan<'a>> {
         plain("batch put of 1000 × 100 B, relaxed", RUN, Durability::Relaxed, Target::Ratio(1.30)),
         versioned("versioned batch put of 1000 × 100 B, relaxed", RUN, Durability::Relaxed),
     ];
-    if strongest == Durability::Power {
+    if strongest > Durability::Relaxed {
         plans.extend([
-            plain("batch put of 1000 × 100 B, durable", RUN, Durability::Power, Target::Ratio(1.30))
-                .on_the_wall(),
-            plain("put of 100 B, durable", 1, Durability::Power, Target::Extra(25_000.0)).on_the_wall(),
-            versioned("versioned batch put of 1000 × 100 B, durable", RUN, Durability::Power).on_the_wall(),
-            versioned("versioned put of 100 B, durable", 1, Durability::Power).on_the_wall(),
+            plain("batch put of 1000 × 100 B, durable", RUN, strongest, Target::Ratio(1.30)).on_the_wall(),
+            plain("put of 100 B, durable", 1, strongest, Target::Extra(25_000.0)).on_the_wall(),
+            versioned("versioned batch put of 1000 × 100 B, durable", RUN, strongest).on_the_wall(),
+            versioned("versioned put of 100 B, durable", 1, strongest).on_the_wall(),
         ]);
     }
     plans

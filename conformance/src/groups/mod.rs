@@ -9,6 +9,7 @@ mod limits;
 mod open;
 mod persistence;
 mod point;
+mod power;
 mod scan;
 mod versioned;
 mod view;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         &[view::CASES],
         &limits::CASES,
         &persistence::CASES,
+        &power::CASES,
         &open::CASES,
         &[errors::CASES],
         &concurrency::CASES,

@@ -5,6 +5,11 @@ use std::fmt;
 use super::error::{Error, ErrorKind, Result};
 
 /// What a commit has survived when it returns. Each level includes the ones before it.
+///
+/// With [`Atomicity::Store`](crate::Atomicity::Store) what is there after a process or the power was cut off is a
+/// prefix of what was committed: a commit that has survived has all before it with it, whatever their levels
+/// (`persistence.random-kills-keep-a-prefix`, `power.commits-of-any-durability-are-a-prefix-after-a-cut`). Commits that
+/// were answered with an error are apart from that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Durability {
     /// It is visible to later views; the end of the process may lose it.

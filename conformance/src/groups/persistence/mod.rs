@@ -1,8 +1,9 @@
 //! What stays.
 
+mod crash;
 mod kill;
 mod reopen;
 
 use crate::case::Case;
 
-pub(super) const CASES: [&[Case]; 2] = [reopen::CASES, kill::CASES];
+pub(super) const CASES: [&[Case]; 3] = [reopen::CASES, kill::CASES, crash::CASES];
