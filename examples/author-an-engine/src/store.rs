@@ -15,8 +15,8 @@ use super::database::Database;
 use super::error::convert_commit;
 use super::view::FjallView;
 
-const DURABILITY: DurabilityLevels =
-    DurabilityLevels::new(&[Durability::Relaxed, Durability::Process, Durability::Power]);
+/// Commits are forced to the disk, and still a power cut may leave a journal that fjall refuses: see the README.
+const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Relaxed, Durability::Process]);
 
 /// The longest key that fjall takes; it panics over others, and over the empty one.
 pub(crate) const KEY_BYTES: usize = 65_535;
@@ -77,7 +77,7 @@ impl Store for FjallStore {
         }
         let writes = plan(&now, batch.ops())?;
         contain(|| self.apply(&writes, level))?;
-        if level != Durability::Power {
+        if level == Durability::Relaxed {
             self.unflushed.add();
         }
         Ok(())
@@ -98,8 +98,7 @@ impl FjallStore {
         let Database { fjall, keys, .. } = self.database.as_ref();
         let mut batch = fjall.batch().durability(match level {
             Durability::Relaxed => None,
-            Durability::Process => Some(PersistMode::Buffer),
-            Durability::Power => Some(PersistMode::SyncData),
+            Durability::Process | Durability::Power => Some(PersistMode::SyncData),
         });
         // Copied, for fjall keeps them in memory for long, and what is lent may be a small part of something large.
         for (key, value) in writes {

@@ -101,13 +101,13 @@ fn a_torn_batch_is_dropped_where_its_end_is_missing_and_refused_where_its_middle
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     let first = store(&path);
-    first.commit(&put("whole", "1"), Durability::Power).unwrap();
+    first.commit(&put("whole", "1"), Durability::Process).unwrap();
     drop(first);
     let journal = path.join("data").join("0.jnl");
     // Opening a store cuts the journal to what is in it.
     drop(store(&path));
     let whole = fs::metadata(&journal).unwrap().len();
-    store(&path).commit(&put("torn", noise(7, 2000)), Durability::Power).unwrap();
+    store(&path).commit(&put("torn", noise(7, 2000)), Durability::Process).unwrap();
     let bytes = fs::read(&journal).unwrap();
     assert!(bytes.len() as u64 > whole + 2000);
     let mut middle = bytes.clone();
