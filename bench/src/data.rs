@@ -4,6 +4,9 @@ use std::rc::Rc;
 
 use fastrand::Rng;
 
+/// The bytes of a small value.
+pub(crate) const SMALL: usize = 100;
+
 /// The key of a number; keys are in the order of their numbers.
 pub(crate) fn key(number: usize) -> Vec<u8> {
     format!("bench/{number:010}").into_bytes()

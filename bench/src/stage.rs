@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::Outcome;
 use super::contenders::{Contender, Subject};
-use super::data;
+use super::data::{self, SMALL};
 use super::history::{History, in_memory};
 use super::room;
 use super::tangle::{Shape, Tangle};
@@ -64,8 +64,6 @@ impl Scale {
     };
 }
 
-/// The bytes of a small value.
-pub(crate) const SMALL: usize = 100;
 /// The bytes of a large value.
 pub(crate) const LARGE: usize = 64 << 10;
 /// The bytes of the values of which only the reader's may be read.

@@ -11,8 +11,8 @@ use fastrand::Rng;
 
 use super::Outcome;
 use super::contenders::Subject;
+use super::data::SMALL;
 use super::history::{copy, in_memory, tkey, versioned, write};
-use super::stage::SMALL;
 
 /// How a history is grown, for a reader that is made last and writes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::catalogue::catalogue;
-use crate::child::serve_child;
-use crate::report::Outcome;
+use crate::outcome::Outcome;
 use crate::runner::{Runner, unknown_waiver};
+use crate::serve::serve_child;
 use crate::target::{Options, Target};
 
 /// Sets [`Options::rounds`] from outside.

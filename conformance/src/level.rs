@@ -6,7 +6,7 @@ use engine_api::{Capabilities, Requirements};
 use serde::Serialize;
 
 use crate::catalogue::catalogue;
-use crate::report::{Outcome, Report};
+use crate::outcome::{CaseReport, Outcome};
 
 /// A level. Those beyond [`Core`](Self::Core) ask for what it asks for too, and not for each other: a store in memory can
 /// be transactional.
@@ -143,8 +143,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn of(level: Level, report: &Report) -> Self {
-        let (holds, why) = match judge(level, report) {
+    /// By what a store declares, where one could be opened, and by how its cases ended.
+    pub(crate) fn of(level: Level, declared: Option<&Capabilities>, cases: &[CaseReport]) -> Self {
+        let (holds, why) = match judge(level, declared, cases) {
             Ok(()) => (Holds::Held, None),
             Err((holds, why)) => (holds, Some(why)),
         };
@@ -152,7 +153,7 @@ impl Standing {
     }
 }
 
-fn judge(level: Level, report: &Report) -> Result<(), (Holds, String)> {
+fn judge(level: Level, declared: Option<&Capabilities>, cases: &[CaseReport]) -> Result<(), (Holds, String)> {
     let not_tested = |why: String| Err((Holds::NotTested, why));
     let groups = || Level::Core.groups().iter().chain(level.groups());
     let asked = |group: &str| groups().any(|asked| *asked == group);
@@ -160,11 +161,10 @@ fn judge(level: Level, report: &Report) -> Result<(), (Holds, String)> {
     if let Some(group) = groups().find(empty) {
         return not_tested(format!("the kit has no cases of the group {group} yet"));
     }
-    let Some(declared) = &report.declared else {
+    let Some(declared) = declared else {
         return not_tested("no store could be opened".to_owned());
     };
-    if let Some(bad) = report
-        .cases
+    if let Some(bad) = cases
         .iter()
         .find(|case| asked(&case.group) && matches!(case.outcome, Outcome::Failed | Outcome::Waived))
     {
@@ -174,14 +174,12 @@ fn judge(level: Level, report: &Report) -> Result<(), (Holds, String)> {
         return Err((Holds::NotHeld, undeclared));
     }
     let left_out =
-        catalogue().find(|case| asked(case.group()) && !report.cases.iter().any(|done| done.id == case.id));
+        catalogue().find(|case| asked(case.group()) && !cases.iter().any(|done| done.id == case.id));
     if let Some(case) = left_out {
         return not_tested(format!("{} didn't run", case.id));
     }
     for proof in level.proofs() {
-        if let Some(done) =
-            report.cases.iter().find(|done| done.id == *proof && done.outcome == Outcome::Ignored)
-        {
+        if let Some(done) = cases.iter().find(|done| done.id == *proof && done.outcome == Outcome::Ignored) {
             let why = done.message.as_deref().unwrap_or_default();
             return not_tested(format!("{proof} was ignored ({why})"));
         }
@@ -194,7 +192,7 @@ mod tests {
     use engine_api::{Durability, DurabilityLevels, MEMORY, Persistence};
 
     use super::*;
-    use crate::report::CaseReport;
+    use crate::report::Report;
     use crate::target::{Options, Target};
 
     /// The report of a store of which all cases passed but one.
@@ -217,7 +215,7 @@ mod tests {
     }
 
     fn holds(report: &Report) -> [Holds; 5] {
-        Level::ALL.map(|level| Standing::of(level, report).holds)
+        Level::ALL.map(|level| Standing::of(level, report.declared.as_ref(), &report.cases).holds)
     }
 
     const MEMORY_STORE: Capabilities = engine_api::MemoryStore::CAPABILITIES;
@@ -231,7 +229,9 @@ mod tests {
         assert_eq!(holds(&report(MEMORY_STORE, None)), [Held, NotHeld, Held, Held, NotTested]);
         let least = Capabilities::MINIMAL;
         assert_eq!(holds(&report(least, None)), [Held, NotHeld, NotHeld, NotHeld, NotTested]);
-        let why = Standing::of(Level::Transactional, &report(least, None)).why.unwrap();
+        let report = report(least, None);
+        let standing = Standing::of(Level::Transactional, report.declared.as_ref(), &report.cases);
+        let why = standing.why.unwrap();
         assert!(why.starts_with("doesn't declare batches that are atomic"), "{why}");
     }
 

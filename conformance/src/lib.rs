@@ -16,24 +16,24 @@ mod model;
 pub mod mutants;
 mod need;
 mod oracle;
+mod outcome;
 mod repeat;
 mod report;
 mod rng;
 mod runner;
+mod serve;
 mod target;
 mod verdict;
 mod watchdog;
 
 pub use case::Case;
 pub use catalogue::catalogue;
-pub use child::serve_child;
 pub use harness::harness;
 pub use level::{Holds, Level, Standing};
 pub use model::{Action, VersionAction, replay, replay_versions};
 pub use need::Need;
-pub use report::{
-    CaseReport, Failure, Outcome, Report, cases_markdown, catalogue_markdown, html_page, levels_markdown,
-    options_markdown,
-};
+pub use outcome::{CaseReport, Failure, Outcome};
+pub use report::{Report, cases_markdown, catalogue_markdown, html_page, levels_markdown, options_markdown};
 pub use runner::{Progress, run, run_with};
+pub use serve::serve_child;
 pub use target::{Options, Target};

@@ -1,6 +1,6 @@
 //! A case that ran several times, as one.
 
-use crate::report::{CaseReport, Failure, Outcome};
+use crate::outcome::{CaseReport, Failure, Outcome};
 use crate::target::Options;
 
 /// The outcomes of one case, of each repetition in order: the worst of them counts. `None` where it never ran.

@@ -12,8 +12,9 @@ use crate::catalogue::catalogue;
 use crate::context::{Context, Place, scratch};
 use crate::jobs::{Moment, in_order};
 use crate::need::Facts;
+use crate::outcome::{CaseReport, Outcome};
 use crate::repeat::merged;
-use crate::report::{CaseReport, Outcome, Report};
+use crate::report::Report;
 use crate::target::{Options, Target};
 use crate::verdict::{Halt, Verdict};
 use crate::watchdog::watched;
@@ -45,7 +46,7 @@ pub fn run_with(
     let begun = Instant::now();
     let runner = Runner::new(target, options);
     let mut report = Report::new(target, options, runner.facts.as_ref().ok().map(|facts| facts.capabilities));
-    let cases: Vec<&'static Case> = options.cases().collect();
+    let cases: Vec<&'static Case> = catalogue().filter(|case| options.asks_for(case.id)).collect();
     let runs: Vec<_> = options.seeds().flat_map(|seed| cases.iter().map(move |case| (seed, *case))).collect();
     let done = in_order(
         &runs,

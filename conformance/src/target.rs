@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use engine_api::{Config, Engine, Registry, Result};
 
-use crate::case::Case;
-use crate::catalogue::catalogue;
 use crate::rng::Rng;
 
 type MakeUrl = dyn Fn(&Path) -> String + Send + Sync;
@@ -191,13 +189,12 @@ impl Options {
         self.repeat
     }
 
-    /// The cases that are asked for, in the order of the catalogue.
-    pub fn cases(&self) -> impl Iterator<Item = &'static Case> {
-        catalogue().filter(|case| {
-            let all = self.filters.is_empty() && self.groups.is_empty();
-            let named = || self.filters.iter().any(|text| case.id.contains(text.as_str()));
-            all || named() || self.groups.iter().any(|group| case.group() == group)
-        })
+    /// Whether the case of a name is asked for.
+    pub fn asks_for(&self, id: &str) -> bool {
+        let all = self.filters.is_empty() && self.groups.is_empty();
+        let named = || self.filters.iter().any(|text| id.contains(text.as_str()));
+        let group = id.split_once('.').map_or(id, |(group, _)| group);
+        all || named() || self.groups.iter().any(|asked| group == asked)
     }
 
     /// The seed of each repetition.

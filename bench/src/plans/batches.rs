@@ -14,7 +14,7 @@ use crate::data;
 use crate::history::{tkey, versioned};
 use crate::ours::{puts, read_back};
 use crate::peer::{Batch, Batches};
-use crate::stage::{RUN, SMALL, Stage};
+use crate::stage::{RUN, Stage};
 use crate::target::Target;
 
 /// Batches alternate between two editions of the values, so that each of them changes every key.
@@ -83,7 +83,7 @@ fn batches(count: usize, key: impl Fn(usize) -> Vec<u8> + Copy) -> Batches {
 type Entries<K> = Vec<(K, Vec<u8>)>;
 
 fn entries<K>(count: usize, edition: usize, key: impl Fn(usize) -> K) -> Entries<K> {
-    (0..count).map(|number| (key(number), data::value(number, edition, SMALL))).collect()
+    (0..count).map(|number| (key(number), data::value(number, edition, data::SMALL))).collect()
 }
 
 fn keys_of(batches: &[Batch]) -> Rc<[Vec<u8>]> {

@@ -57,7 +57,7 @@ impl<'c> Machine<'c> {
     /// Starts a process on the disk. It waits once it has opened the store.
     pub(crate) fn start(&self, script: &Script) -> Verdict<Running> {
         let place = self.context.place_in(&self.mount)?;
-        Running::start(child::script(script, place.url())?)
+        Running::start(child::script(script.to_text(), place.url())?)
     }
 
     /// Lets a process run until the power goes, at the latest at its end.

@@ -9,7 +9,8 @@ use super::{Mutant, catalogue, reference};
 use crate::case::Case;
 use crate::catalogue::catalogue as cases;
 use crate::jobs::{Moment, in_order};
-use crate::report::{CaseReport, Outcome, Report};
+use crate::outcome::{CaseReport, Outcome};
+use crate::report::Report;
 use crate::runner::{Progress, Runner, run_with};
 use crate::target::Options;
 

@@ -141,17 +141,14 @@ impl Store for LogStore {
         if later {
             log.kept_back.extend(bytes);
         } else {
-            let before = match self.flaw {
-                Flaw::BuffersInTheProcess => std::mem::take(&mut log.kept_back),
-                _ => Vec::new(),
-            };
-            self.append(&mut log, &before)?;
             self.append(&mut log, &bytes)?;
             if durability == Durability::Power {
                 self.sync(&mut log)?;
             }
-            let kept_back = std::mem::take(&mut log.kept_back);
-            self.append(&mut log, &kept_back)?;
+            if self.flaw == Flaw::WritesLater {
+                let kept_back = std::mem::take(&mut log.kept_back);
+                self.append(&mut log, &kept_back)?;
+            }
         }
         self.memory.commit(batch, Durability::Relaxed)
     }
@@ -162,6 +159,16 @@ impl Store for LogStore {
         }
         let mut log = self.log()?;
         self.sync(&mut log)
+    }
+}
+
+impl Drop for LogStore {
+    fn drop(&mut self) {
+        if let Ok(mut log) = self.log() {
+            let kept_back = std::mem::take(&mut log.kept_back);
+            // Nobody is left to be told.
+            drop(self.append(&mut log, &kept_back));
+        }
     }
 }
 

@@ -52,7 +52,7 @@ fn killed(ctx: &Context, script: &Script, rng: &mut Rng) -> Verdict<Told> {
     let commits = 1 << rng.below(8);
     let opening = rng.one_in(4);
     let moment = Duration::from_micros(rng.below(20_000) as u64);
-    let mut running = Running::start(child::script(script, ctx.url())?)?;
+    let mut running = Running::start(child::script(script.to_text(), ctx.url())?)?;
     if opening {
         std::thread::sleep(moment);
         return running.kill();

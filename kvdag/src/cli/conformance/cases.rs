@@ -50,12 +50,13 @@ impl fmt::Display for List {
 }
 
 pub(super) fn list(options: &Options, output: Output) -> Result<()> {
-    let listed = options.cases().map(|case| Listed {
+    let cases: Vec<_> = catalogue().filter(|case| options.asks_for(case.id)).collect();
+    let listed = cases.iter().map(|case| Listed {
         case: case.id,
         group: case.group(),
         pins: case.pins,
         why: case.why,
         needs: case.needs.iter().map(ToString::to_string).collect(),
     });
-    output.print(&List(listed.collect(), cases_markdown(options.cases())))
+    output.print(&List(listed.collect(), cases_markdown(cases.iter().copied())))
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-use conformance::{Options, Outcome, Progress, Report, Target, levels_markdown};
+use conformance::{Options, Outcome, Progress, Report, Target, catalogue, levels_markdown};
 use engine_api::{Engine, Persistence, Result, Uuid};
 
 use super::interrupt::{self, Careful};
@@ -174,7 +174,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
 
 /// Runs the cases beside a bar that names the one that runs; Ctrl-C ends the run behind the cases that were begun.
 fn watched(target: &Target, options: &Options, output: Output) -> Report {
-    let runs = options.cases().count() * options.repetitions();
+    let runs = catalogue().filter(|case| options.asks_for(case.id)).count() * options.repetitions();
     let bar = output.progress(u64::try_from(runs).unwrap_or(0), "running cases");
     let mut failed = 0;
     let report = conformance::run_with(target, options, |progress| {
