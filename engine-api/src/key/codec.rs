@@ -221,10 +221,18 @@ pub(crate) fn group_tkey(group: &[u8]) -> Result<Cow<'_, [u8]>> {
         .ok_or_else(|| malformed(group, "a data key isn't well formed"))
 }
 
-/// Whether a byte is zero. It reads them all, several at once, for most keys are short and have none.
+/// Whether a byte is zero. It reads eight at once, and the last eight again where they aren't a whole number of times
+/// eight: it is asked of each key of a range, and most are short.
 #[inline]
 fn has_zero(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0, |found, byte| found | u8::from(*byte == 0x00)) != 0
+    /// Not zero where a byte is: the lowest such byte, and perhaps others above it, have their high bit set.
+    const fn zeros(word: [u8; 8]) -> u64 {
+        let word = u64::from_le_bytes(word);
+        word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
+    }
+    let Some(last) = bytes.last_chunk() else { return bytes.contains(&0x00) };
+    let words = bytes.as_chunks().0;
+    words.iter().fold(zeros(*last), |found, word| found | zeros(*word)) != 0
 }
 
 #[inline]
@@ -276,6 +284,21 @@ mod tests {
         assert_eq!(DataKey::parse(&expected).unwrap(), key);
         let metadata = FullKey::Metadata(TKey::from(b"\x08\x00"));
         assert_eq!(metadata.encode(), [0x00, 0x08, 0x00]);
+    }
+
+    #[test]
+    fn a_zero_is_found_wherever_it_is() {
+        for length in 0..40 {
+            for other in [0x01, 0x7F, 0x80, 0x81, 0xFF] {
+                let mut bytes = vec![other; length];
+                assert!(!has_zero(&bytes), "{length} of {other}");
+                for at in 0..length {
+                    bytes[at] = 0x00;
+                    assert!(has_zero(&bytes), "{length} of {other}, at {at}");
+                    bytes[at] = other;
+                }
+            }
+        }
     }
 
     #[test]

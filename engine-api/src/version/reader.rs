@@ -125,10 +125,13 @@ impl<S: Store> Reader<'_, S> {
             return Ok(());
         }
         if let Target::Versioned { ctx, ancestry, .. } = &self.target {
-            let place = (&*self.view, ctx, fetch);
-            let mut each = |tkey: &[u8], seen: Seen<'_>| self.store.hand_on(place, tkey, seen, visit);
-            let policy = self.store.policy();
-            return resolve_range(&*self.view, ancestry, policy, ctx, range, fetch, &mut each);
+            let (view, policy) = (&*self.view, self.store.policy());
+            if self.store.resolver.is_none() {
+                return resolve_range(view, ancestry, policy, ctx, range, fetch, visit);
+            }
+            let mut each =
+                |tkey: &[u8], seen: Seen<'_>| self.store.hand_on((view, ctx, fetch), tkey, seen, visit);
+            return resolve_range(view, ancestry, policy, ctx, range, fetch, &mut each);
         }
         let ctx = self.target.context();
         let full = ctx.full_range(range);
