@@ -1,6 +1,6 @@
 //! What a context means in a store, checked once for each state of the DAG.
 
-use super::dag::{Instance, VersionDag};
+use super::dag::Instance;
 use super::target::{Target, cleaned};
 use super::versioned::{State, Versioned};
 use crate::key::{Context, DataContext, Scope};
@@ -40,12 +40,13 @@ impl<S: Store> Versioned<S> {
         if let Some(target) = state.targets.find(scope) {
             return Ok(target);
         }
-        let target = self.place_in(&state.dag, scope)?;
+        let target = self.place_in(state, scope)?;
         state.targets.keep(scope, &target);
         Ok(target)
     }
 
-    fn place_in(&self, dag: &VersionDag, scope: Scope) -> Result<Target> {
+    fn place_in(&self, state: &State, scope: Scope) -> Result<Target> {
+        let dag = &state.dag;
         match scope {
             Scope::Metadata => Ok(Target::Metadata),
             Scope::Unversioned(id) => {
@@ -76,7 +77,7 @@ impl<S: Store> Versioned<S> {
                 if version.cleaned.is_some() {
                     return Err(cleaned(version));
                 }
-                let ancestry = self.ancestry(dag, version.id)?;
+                let ancestry = self.ancestry(state, version.id)?;
                 Ok(Target::Versioned {
                     ctx: DataContext::versioned(id, version.id),
                     ancestry,

@@ -35,7 +35,7 @@ impl<S: Store> Versioned<S> {
         };
         let conflict = Conflict::read(view, instance, tkey, versions)?;
         let Some(choice) = resolver.choose(instance, &conflict)? else { return Ok(resolved) };
-        let Side { version, value } = choice.of(&conflict, &self.current()?.dag)?;
+        let Side { version, value } = choice.of(&conflict, &self.current_in(view)?.dag)?;
         Ok(match value {
             Some(value) => Resolved::Found { value, version },
             None => Resolved::Deleted { version },

@@ -50,7 +50,8 @@ pub struct Versioned<S> {
     pub(super) store: S,
     policy: MergePolicy,
     state: RwLock<Arc<State>>,
-    ancestries: Mutex<HashMap<VersionId, Arc<Ancestry>>>,
+    /// Each with the changes of the DAG that it is made from.
+    ancestries: Mutex<HashMap<VersionId, (u64, Arc<Ancestry>)>>,
     /// Held by the one thread that changes the DAG.
     pub(super) changing: Mutex<()>,
     /// Asked where a read would answer a conflict.
@@ -218,6 +219,9 @@ impl<S: Store> Versioned<S> {
     /// The state that a view shows.
     pub(super) fn current_in(&self, view: &dyn View) -> Result<Arc<State>> {
         let state = self.at_hand();
+        if self.is_alone() {
+            return Ok(state);
+        }
         let mut unchanged = false;
         view.get_with(&record::COUNTERS_KEY, &mut |counters| unchanged = counters == state.counters)?;
         if unchanged {
@@ -240,14 +244,22 @@ impl<S: Store> Versioned<S> {
         }
     }
 
-    pub(super) fn ancestry(&self, dag: &VersionDag, version: VersionId) -> Result<Arc<Ancestry>> {
+    /// What a version sees, for who reads a state no older than this one.
+    ///
+    /// What is kept of an older state serves: it may have more in it, at which there is nothing any more. That of a
+    /// newer one may lack what a squash has moved since.
+    pub(super) fn ancestry(&self, state: &State, version: VersionId) -> Result<Arc<Ancestry>> {
+        let State { dag, changes, .. } = state;
         let mut kept = self.ancestries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ancestry) = kept.get(&version) {
-            return Ok(Arc::clone(ancestry));
+        let serves = |version| {
+            kept.get(version).filter(|(made, _)| made <= changes).map(|(_, ancestry)| Arc::clone(ancestry))
+        };
+        if let Some(ancestry) = serves(&version) {
+            return Ok(ancestry);
         }
         // Versions are mostly written one after the other.
         let from_parent = match dag.version(version)?.parents.as_slice() {
-            [parent] => kept.get(parent).map(|parent| parent.child(dag, version)).transpose()?.flatten(),
+            [parent] => serves(parent).map(|parent| parent.child(dag, version)).transpose()?.flatten(),
             _ => None,
         };
         let ancestry = Arc::new(match (from_parent, self.policy) {
@@ -258,7 +270,7 @@ impl<S: Store> Versioned<S> {
         if kept.len() >= ANCESTRIES_KEPT {
             kept.clear();
         }
-        kept.insert(version, Arc::clone(&ancestry));
+        kept.insert(version, (*changes, Arc::clone(&ancestry)));
         Ok(ancestry)
     }
 }

@@ -203,6 +203,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "view.pinned-against-every-kind-of-write",
             "view.several-views-each-see-their-own-state",
             "view.cursor-is-pinned-between-pages",
+            "versioned.reader-sees-one-state",
             "concurrency.view-is-stable-while-writers-run",
         ],
     ),
