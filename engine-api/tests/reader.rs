@@ -1,7 +1,8 @@
 //! A reader: many reads of one state.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex};
 
 use engine_api::key::{DataContext, InstanceId, MetadataContext, TKey, TKeyClass, VersionId};
 use engine_api::version::{Flow, NewInstance, OrderedKeyValue, Resolved, Seen, Versioned};
@@ -12,13 +13,23 @@ use engine_api::{
 
 /// A store that other processes may change, as far as its users can tell.
 #[derive(Clone, Debug)]
-struct Shared(Arc<MemoryStore>, Capabilities);
+struct Shared(Arc<MemoryStore>, Capabilities, Late);
+
+/// A view that was taken before, and is handed out as the next one.
+#[derive(Clone, Default)]
+struct Late(Arc<Mutex<Option<Box<dyn View>>>>);
+
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Late")
+    }
+}
 
 impl Shared {
     fn new() -> Self {
         let store = MemoryStore::new();
         let capabilities = store.capabilities().processes(Processes::Many);
-        Self(Arc::new(store), capabilities)
+        Self(Arc::new(store), capabilities, Late::default())
     }
 }
 
@@ -28,7 +39,8 @@ impl Store for Shared {
     }
 
     fn view(&self) -> Result<Box<dyn View>> {
-        self.0.view()
+        let late = self.2.0.lock().unwrap().take();
+        late.map_or_else(|| self.0.view(), Ok)
     }
 
     fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
@@ -110,8 +122,35 @@ fn a_version_that_another_handle_has_made_is_found() {
 }
 
 #[test]
+fn a_view_from_before_a_squash_is_read_by_the_versions_that_it_shows() {
+    let shared = Shared::new();
+    let (store, instance, root) = made(shared.clone());
+    let mut versions = vec![root];
+    for number in 0..3 {
+        let ctx = DataContext::versioned(instance, versions[number]);
+        store.put(&ctx, &tkey("written"), number.to_string().into()).unwrap();
+        store.put(&ctx, &tkey(&format!("only at {number}")), "1".into()).unwrap();
+        store.commit_version(versions[number], "").unwrap();
+        versions.push(store.new_version(versions[number], None).unwrap().id);
+    }
+    let other = Versioned::open(shared.clone()).unwrap();
+    let late = shared.view().unwrap();
+    store.squash(versions[1], versions[2], &mut |_| Ok(())).unwrap();
+    let reader = DataContext::versioned(instance, versions[2]);
+    let found = |store: &Versioned<Shared>| {
+        let reader = store.reader(&reader).unwrap();
+        (0..3).all(|number| reader.exists(&tkey(&format!("only at {number}"))).unwrap())
+    };
+    // What the version sees is kept now, as it is after the squash.
+    assert!(found(&other));
+    *shared.2.0.lock().unwrap() = Some(late);
+    assert!(found(&other));
+}
+
+#[test]
 fn what_is_not_there_has_no_reader() {
-    for store in [Shared::new(), Shared(Arc::default(), *MemoryStore::new().capabilities())] {
+    for store in [Shared::new(), Shared(Arc::default(), *MemoryStore::new().capabilities(), Late::default())]
+    {
         let (store, instance, root) = made(store);
         let unknown = [
             DataContext::versioned(instance, VersionId(99)),
