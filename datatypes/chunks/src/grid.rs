@@ -13,11 +13,13 @@ pub const MAX_CHUNK_BYTES: usize = 256 << 20;
 
 /// The shape of an array, how it is cut into chunks, and what its elements are.
 ///
-/// Shapes are C order, the slowest axis first: z, y, x by convention. Chunk (0, …, 0) begins at element
-/// (0, …, 0). A chunk at the edge is as large as any other; its elements beyond the shape hold the fill value.
+/// Shapes are C order, the slowest axis first: z, y, x by convention. The array begins at its origin, which is
+/// zero unless it is [given](Grid::with_origin), and may be negative. Chunk (0, …, 0) begins at element
+/// (0, …, 0) wherever the array does. A chunk at the edge is as large as any other; its elements out of bounds
+/// hold the fill value.
 ///
-/// As JSON: `{"shape":[197,233,189],"chunk_shape":[64,64,64],"dtype":"u8","fill":"0"}`; reading it back
-/// checks what [`Grid::new`] checks.
+/// As JSON: `{"shape":[197,233,189],"chunk_shape":[64,64,64],"dtype":"u8","fill":"0"}`, and `"origin":[-4,0,0]`
+/// where it isn't zero; reading it back checks what [`Grid::new`] and [`Grid::with_origin`] check.
 ///
 /// ```
 /// use chunks::{DType, Grid, Region};
@@ -33,6 +35,7 @@ pub const MAX_CHUNK_BYTES: usize = 256 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Grid {
+    origin: Axes<i64>,
     shape: Axes<u64>,
     chunk_shape: Axes<u64>,
     dtype: DType,
@@ -72,14 +75,26 @@ impl Grid {
             .filter(|bytes| *bytes <= MAX_CHUNK_BYTES)
             .ok_or_else(|| too_large("a chunk is too large").with("limit", MAX_CHUNK_BYTES))?;
         bytes(shape).ok_or_else(|| too_large("the array is too large"))?;
-        if shape
-            .iter()
-            .zip(chunk_shape)
-            .any(|(length, chunk)| i32::try_from(length.div_ceil(*chunk)).is_err())
-        {
-            return Err(too_large("an axis has too many chunks"));
+        let origin = Axes::from_fn(shape.len(), |_| 0);
+        let fill = Fill::zero(dtype);
+        let grid = Self { origin, shape: shape_axes, chunk_shape: chunk_axes, dtype, fill, chunk_bytes };
+        grid.check_corners()?;
+        Ok(grid)
+    }
+
+    /// The same grid for an array that begins elsewhere; the chunks stay where they are.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the number of axes is wrong; `TooLarge` when an element's coordinates don't fit
+    /// `i64`, or a chunk's `i32`.
+    pub fn with_origin(self, origin: &[i64]) -> Result<Self> {
+        if origin.len() != self.rank() {
+            return Err(rank_mismatch(self.rank(), origin.len()));
         }
-        Ok(Self { shape: shape_axes, chunk_shape: chunk_axes, dtype, fill: Fill::zero(dtype), chunk_bytes })
+        let bounds = Region::new(origin, &self.shape)?;
+        let grid = Self { origin: Axes::new(bounds.offset())?, ..self };
+        grid.check_corners()?;
+        Ok(grid)
     }
 
     /// The same grid with another fill value.
@@ -98,6 +113,11 @@ impl Grid {
     /// The number of axes, 1 to 5.
     pub fn rank(&self) -> usize {
         self.shape.len()
+    }
+
+    /// The array's first element.
+    pub fn origin(&self) -> &[i64] {
+        &self.origin
     }
 
     /// The array's shape in elements.
@@ -130,25 +150,29 @@ impl Grid {
         self.chunk_bytes
     }
 
-    /// The array as a region: offset zero and the array's shape.
+    /// The array as a region: its origin and its shape.
     pub fn bounds(&self) -> Region {
-        // The constructor has refused every shape that a region refuses.
-        Region::from_parts(Axes::from_fn(self.rank(), |_| 0), self.shape)
+        // The constructors have refused every shape and origin that a region refuses.
+        Region::from_parts(self.origin, self.shape)
     }
 
-    /// The number of chunks along each axis.
+    /// The number of chunks along each axis that the array touches.
     pub fn chunk_counts(&self) -> Vec<u64> {
-        self.shape
-            .iter()
-            .zip(self.chunk_shape.iter())
-            .map(|(length, chunk)| length.div_ceil(*chunk))
+        let bounds = self.bounds();
+        (0..self.rank())
+            .map(|axis| {
+                let chunk = i64::try_from(self.chunk_shape[axis]).unwrap_or(i64::MAX);
+                let first = self.origin[axis].div_euclid(chunk);
+                let last = bounds.end(axis).saturating_sub(1).div_euclid(chunk);
+                first.abs_diff(last).saturating_add(1)
+            })
             .collect()
     }
 
     /// The number of chunks that the array has when every one is stored.
     pub fn chunk_count(&self) -> u64 {
-        // At most the number of elements, which fits.
-        self.chunk_counts().iter().product()
+        // At most the number of elements, plus one along each axis whose ends are cut.
+        self.chunk_counts().iter().fold(1, |product, count| product.saturating_mul(*count))
     }
 
     /// The chunk that an element is in, whether or not it is in bounds: division rounds down, so element -1
@@ -248,6 +272,22 @@ impl Grid {
             .with("found", bytes))
     }
 
+    /// Whether all chunks have coordinates.
+    fn check_corners(&self) -> Result<()> {
+        let fits = |axis: usize| {
+            let (first, last) = (self.origin[axis], self.bounds().end(axis).saturating_sub(1));
+            self.chunk_along(axis, first).is_ok() && self.chunk_along(axis, last).is_ok()
+        };
+        let counts_fit = self.chunk_counts().iter().all(|count| i32::try_from(*count).is_ok());
+        if counts_fit && (0..self.rank()).all(fits) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::TooLarge, "an axis has too many chunks")
+            .with("origin", format_args!("{:?}", &*self.origin))
+            .with("shape", format_args!("{:?}", &*self.shape))
+            .with("chunk_shape", format_args!("{:?}", &*self.chunk_shape)))
+    }
+
     fn chunk_along(&self, axis: usize, element: i64) -> Result<i32> {
         let chunk = i64::try_from(self.chunk_shape[axis]).unwrap_or(i64::MAX);
         i32::try_from(element.div_euclid(chunk)).map_err(|_| {
@@ -262,6 +302,8 @@ impl Grid {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    origin: Vec<i64>,
     shape: Vec<u64>,
     chunk_shape: Vec<u64>,
     dtype: DType,
@@ -270,7 +312,9 @@ struct Stored {
 
 impl From<Grid> for Stored {
     fn from(grid: Grid) -> Self {
+        let moved = grid.origin.iter().any(|start| *start != 0);
         Self {
+            origin: if moved { grid.origin.to_vec() } else { Vec::new() },
             shape: grid.shape.to_vec(),
             chunk_shape: grid.chunk_shape.to_vec(),
             dtype: grid.dtype,
@@ -283,7 +327,8 @@ impl TryFrom<Stored> for Grid {
     type Error = Error;
 
     fn try_from(stored: Stored) -> Result<Self> {
-        Self::new(&stored.shape, &stored.chunk_shape, stored.dtype)?
-            .with_fill(Fill::parse(stored.dtype, &stored.fill)?)
+        let grid = Self::new(&stored.shape, &stored.chunk_shape, stored.dtype)?
+            .with_fill(Fill::parse(stored.dtype, &stored.fill)?)?;
+        if stored.origin.is_empty() { Ok(grid) } else { grid.with_origin(&stored.origin) }
     }
 }

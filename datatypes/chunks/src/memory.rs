@@ -1,7 +1,7 @@
 //! Chunks kept in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use engine_api::Result;
 
@@ -9,6 +9,9 @@ use crate::codec::{Codec, decode_chunk};
 use crate::source::{ChunkSource, encode_chunks};
 use crate::store::ChunkStore;
 use crate::{Coords, Grid};
+
+/// Frames by their chunks.
+pub(crate) type Frames = BTreeMap<Coords, Arc<[u8]>>;
 
 /// A [`ChunkStore`] in memory, compressed: for tests, and the template for authors of others.
 ///
@@ -29,7 +32,7 @@ use crate::{Coords, Grid};
 pub struct MemoryChunks {
     grid: Grid,
     codec: Codec,
-    frames: RwLock<BTreeMap<Coords, Arc<[u8]>>>,
+    frames: RwLock<Frames>,
     exclusive: Mutex<()>,
 }
 
@@ -37,6 +40,14 @@ impl MemoryChunks {
     /// An empty store: every element reads as the fill value.
     pub fn new(grid: Grid, codec: Codec) -> Self {
         Self { grid, codec, frames: RwLock::default(), exclusive: Mutex::default() }
+    }
+
+    pub(crate) fn frame(&self, chunk: &Coords) -> Option<Arc<[u8]>> {
+        self.frames.read().unwrap_or_else(PoisonError::into_inner).get(chunk).cloned()
+    }
+
+    pub(crate) fn frames_to_write(&self) -> RwLockWriteGuard<'_, Frames> {
+        self.frames.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bytes that the stored frames take.
@@ -53,7 +64,7 @@ impl ChunkStore for MemoryChunks {
     fn read_chunk(&self, chunk: &Coords, out: &mut [u8]) -> Result<bool> {
         self.grid.check_buffer(out.len())?;
         self.grid.chunk_region(chunk)?;
-        let frame = self.frames.read().unwrap_or_else(PoisonError::into_inner).get(chunk).cloned();
+        let frame = self.frame(chunk);
         match &frame {
             Some(frame) => decode_chunk(&self.grid, chunk, frame, out)?,
             None => self.grid.fill().write(out),
@@ -63,7 +74,7 @@ impl ChunkStore for MemoryChunks {
 
     fn write_chunks(&self, source: &dyn ChunkSource) -> Result<()> {
         let encoded = encode_chunks(&self.grid, self.codec, source)?;
-        let mut frames = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        let mut frames = self.frames_to_write();
         for (chunk, frame) in encoded {
             match frame {
                 Some(frame) => frames.insert(chunk, frame.into()),
@@ -77,7 +88,7 @@ impl ChunkStore for MemoryChunks {
         for chunk in chunks {
             self.grid.chunk_region(chunk)?;
         }
-        let mut frames = self.frames.write().unwrap_or_else(PoisonError::into_inner);
+        let mut frames = self.frames_to_write();
         for chunk in chunks {
             frames.remove(chunk);
         }
