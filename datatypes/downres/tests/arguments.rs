@@ -88,7 +88,7 @@ fn one_cell_may_hold_everything() {
 fn regions_at_the_ends_of_the_coordinates_are_reduced() {
     for start in [i64::MIN, i64::MAX - 5] {
         let fine = Region::new(&[start], &[5]).unwrap();
-        let coarse = downres::coarser_region(&fine, &[2]).unwrap();
+        let coarse = chunks::coarser_region(&fine, &[2]).unwrap();
         let mut target = [0; 3];
         reduce_region(Reducer::Max, DType::U8, &[2], &[1, 2, 3, 4, 5], &fine, &fine, &mut target, &coarse)
             .unwrap();

@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use chunks::{DType, Region};
+use chunks::{DType, Region, coarser_region};
 use crc32fast::Hasher;
-use downres::{Reducer, coarser_region, reduce_region};
+use downres::{Reducer, reduce_region};
 
 const EDGE: u64 = 512;
 

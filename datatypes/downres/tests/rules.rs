@@ -4,9 +4,9 @@
 
 mod common;
 
-use chunks::{DType, Region};
+use chunks::{DType, Region, coarser_region};
 use common::Case;
-use downres::{Reducer, coarser_region};
+use downres::Reducer;
 use proptest::prelude::*;
 
 /// Few values, so that there are ties, and those at which arithmetic and orders go wrong.

@@ -10,10 +10,8 @@ mod word;
 use std::array;
 use std::ops::Range;
 
-use chunks::{DType, MAX_RANK, Region};
+use chunks::{DType, MAX_RANK, Region, coarser_region};
 use engine_api::{Error, ErrorKind, Result};
-
-pub use cells::coarser_region;
 
 use crate::Reducer;
 use cell::reduce_cell;

@@ -9,8 +9,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use chunks::{DType, Region};
-use downres::{Reducer, coarser_region, reduce_region};
+use chunks::{DType, Region, coarser_region};
+use downres::{Reducer, reduce_region};
 
 /// An element type of Rust's.
 trait Value: Copy {
