@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chunks::{
-    ChunkStore, Codec, Coords, DType, DerivedChunks, Grid, MAX_SCALES, MemoryScales, MultiscaleStore, Region,
+    Codec, Coords, DType, DerivedChunks, Grid, MAX_SCALES, MemoryScales, MultiscaleStore, Region,
     ScaleReader, Scales, stored_chunks,
 };
 use engine_api::{ErrorKind, Result};

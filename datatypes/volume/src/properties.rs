@@ -1,6 +1,6 @@
 //! What a volume says of itself: the properties of its data instance.
 
-use chunks::{Codec, Grid};
+use chunks::{Codec, Grid, Scales};
 use engine_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ use crate::formats::{ImageAxis, ImageInfo};
 pub struct Properties {
     /// Shape, chunk shape, element type and fill value; C order, the slowest axis first.
     pub grid: Grid,
+    /// How many elements of a scale become one of the next, slowest axis first: a list for every coarser scale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<Vec<u64>>,
     /// How chunks that are written from now on are compressed. Each chunk says how it is.
     pub codec: Codec,
     /// The axes, in the order of the shape.
@@ -55,7 +58,15 @@ impl Properties {
             .iter()
             .map(|axis| Axis { name: axis.name.clone(), spacing: axis.spacing, unit: axis.unit.clone() })
             .collect();
-        Self { grid, codec, axes, source: image.metadata.clone(), importing: false }
+        Self { grid, factors: Vec::new(), codec, axes, source: image.metadata.clone(), importing: false }
+    }
+
+    /// The grids of all scales.
+    ///
+    /// # Errors
+    /// As [`Scales::new`].
+    pub fn scales(&self) -> Result<Scales> {
+        Scales::new(self.grid, &self.factors)
     }
 
     /// The image that an export of `shape` elements writes. What the imported file said of its place in

@@ -7,7 +7,8 @@ use engine_api::{Error, ErrorKind, Result, Store};
 
 use crate::formats::{ImageInfo, ImageReader, ImageWriter};
 use crate::properties::Properties;
-use crate::versioned::{Volume, VolumeAt};
+use crate::versioned::Volume;
+use crate::volume_at::VolumeAt;
 
 /// How an imported image is cut and stored.
 #[derive(Clone, Debug, Default)]

@@ -154,7 +154,7 @@ fn a_damaged_chunk_is_named_and_the_others_are_read() {
     let mut found = Vec::new();
     let count = volume
         .at(repo.root)
-        .verify(&mut |chunk, _, outcome| found.extend(outcome.err().map(|_| chunk.to_string())))
+        .check(&mut |at, outcome| found.extend(outcome.err().map(|_| at.chunk.to_string())))
         .unwrap();
     assert_eq!((count, found), (60, vec!["(0,0,1)".to_owned()]));
 }

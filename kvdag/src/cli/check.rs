@@ -9,6 +9,7 @@ use engine_api::{ErrorKind, KeyRange, OpenMode, Result, Scan, Step, Store, Value
 use serde::Serialize;
 use volume::Volume;
 
+use super::diff;
 use super::output::Output;
 use super::store::AnyStore;
 
@@ -103,11 +104,11 @@ fn check_contents(store: &AnyStore, findings: &mut Findings, output: Output) -> 
             ));
         }
         let problems = &mut findings.problems;
-        findings.chunks += volume.at(readable.id).verify(&mut |chunk, version, outcome| {
+        findings.chunks += volume.at(readable.id).check(&mut |at, outcome| {
             if let Err(error) = outcome {
-                let name = &instance.name;
-                problems
-                    .push(format!("volume {name}, chunk {chunk} at version {version}: {}", error.report()));
+                let (name, version) = (&instance.name, at.version);
+                let chunk = diff::chunk_text(at.scale, &at.chunk);
+                problems.push(format!("volume {name}, {chunk} at version {version}: {}", error.report()));
             }
         })?;
     }

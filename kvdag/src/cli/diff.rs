@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use chunks::{ChunkStore, Region};
+use chunks::{ChunkStore, Coords, Region};
 use engine_api::version::{Instance, Resolved};
 use engine_api::{KeyRange, Result, key::TKey};
 use serde::Serialize;
@@ -107,10 +107,16 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
             false => continue,
         };
         store.diff(instance.id, (before.id, after.id), &range, &mut |found| {
-            if let Some((grid, region)) = &grid
-                && grid.chunk_region(&volume::coords_of(&found.tkey)?)?.intersection(region).is_none()
-            {
-                return Ok(ControlFlow::Continue(()));
+            if is_volume {
+                // What coarser scales differ in follows from full resolution.
+                let Some(chunk) = volume::full_chunk_of_key(&found.tkey)? else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                if let Some((grid, region)) = &grid
+                    && grid.chunk_region(&chunk)?.intersection(region).is_none()
+                {
+                    return Ok(ControlFlow::Continue(()));
+                }
             }
             differences.push(Line {
                 name: instance.name.clone(),
@@ -130,7 +136,13 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
 /// A key as its datatype shows it: a chunk's coordinates, or the bytes behind the class.
 pub(crate) fn key_text(instance: &Instance, tkey: &TKey) -> Result<String> {
     if instance.datatype == volume::DATATYPE {
-        return Ok(format!("chunk {}", volume::coords_of(tkey)?));
+        let (scale, chunk) = volume::chunk_of_key(tkey)?;
+        return Ok(chunk_text(scale, &chunk));
     }
     Ok(text(tkey.class_bytes()?).0)
+}
+
+/// A chunk by its coordinates, and its scale unless that is full resolution.
+pub(crate) fn chunk_text(scale: u8, chunk: &Coords) -> String {
+    if scale == 0 { format!("chunk {chunk}") } else { format!("chunk {chunk} at scale {scale}") }
 }

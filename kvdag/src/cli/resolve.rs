@@ -122,11 +122,18 @@ fn parse_key(instance: &Instance, key: &str) -> Result<TKey> {
         return Ok(keyvalue::tkey(key.as_bytes()));
     }
     let malformed = || {
-        Error::new(ErrorKind::InvalidArgument, "a chunk is named by its coordinates, such as 0,3,1")
-            .with("key", key)
+        Error::new(
+            ErrorKind::InvalidArgument,
+            "a chunk is named by its coordinates, such as 0,3,1, and `at scale 1` for a coarser one",
+        )
+        .with("key", key)
     };
-    let inner = key.trim_start_matches("chunk").trim().trim_start_matches('(').trim_end_matches(')');
+    let (chunk, scale) = match key.split_once(" at scale ") {
+        Some((chunk, scale)) => (chunk, scale.trim().parse().map_err(|_| malformed())?),
+        None => (key, 0),
+    };
+    let inner = chunk.trim_start_matches("chunk").trim().trim_start_matches('(').trim_end_matches(')');
     let axes: Vec<i32> =
         inner.split(',').map(|axis| axis.trim().parse().map_err(|_| malformed())).collect::<Result<_>>()?;
-    Ok(volume::chunk_key(&Coords::new(&axes)?))
+    Ok(volume::chunk_key(scale, &Coords::new(&axes)?))
 }

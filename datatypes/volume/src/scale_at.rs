@@ -1,0 +1,213 @@
+//! One scale of a volume at a version.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+
+use chunks::{ChunkSource, ChunkStore, Codec, Coords, EncodedChunk, Grid, decode_chunk, encode_chunks};
+use engine_api::key::{DataContext, TKey};
+use engine_api::version::{Batcher, Flow, OrderedKeyValue, Resolved, Versioned};
+use engine_api::{Bytes, ErrorKind, Fetch, Result, Store};
+
+use crate::keys::{chunk_key, chunk_of_key, scale_range};
+
+/// Writers of one chunk that keep meeting each other give up after this many attempts. Who has to repeat was
+/// overtaken by somebody who hadn't, so that the work goes on all the same.
+const ATTEMPTS: u32 = 256;
+
+/// One scale of a volume at a version: what is read is seen there, what is written goes there.
+///
+/// Writers of a region that cuts through chunks exclude each other, in this handle by a lock, and among
+/// handles and processes by a requirement that the chunks are still what was read; who comes second reads
+/// and writes again.
+pub(crate) struct ScaleAt<'s, S> {
+    store: &'s Versioned<S>,
+    ctx: DataContext,
+    scale: u8,
+    grid: Grid,
+    codec: Codec,
+    /// Held by the one thread that reads, changes and writes chunks.
+    turn: Mutex<()>,
+    exclusive: Mutex<Exclusive>,
+}
+
+/// What the thread whose turn it is has read.
+#[derive(Default)]
+struct Exclusive {
+    owner: Option<ThreadId>,
+    read: HashMap<Coords, Resolved>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for ScaleAt<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScaleAt")
+            .field("ctx", &self.ctx)
+            .field("scale", &self.scale)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'s, S: Store> ScaleAt<'s, S> {
+    pub(crate) fn new(
+        store: &'s Versioned<S>,
+        ctx: DataContext,
+        scale: u8,
+        grid: Grid,
+        codec: Codec,
+    ) -> Self {
+        Self { store, ctx, scale, grid, codec, turn: Mutex::new(()), exclusive: Mutex::default() }
+    }
+
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    fn key(&self, chunk: &Coords) -> TKey {
+        chunk_key(self.scale, chunk)
+    }
+
+    /// What a chunk is at the version.
+    pub(crate) fn resolve(&self, chunk: &Coords) -> Result<Resolved> {
+        self.store.resolve(&self.ctx, &self.key(chunk))
+    }
+
+    /// Puts a resolved chunk's elements into `out`.
+    pub(crate) fn decode(&self, chunk: &Coords, resolved: Resolved, out: &mut [u8]) -> Result<bool> {
+        self.grid.check_buffer(out.len())?;
+        let frame =
+            resolved.into_value().map_err(|error| error.with("chunk", chunk).with("scale", self.scale))?;
+        match &frame {
+            Some(frame) => decode_chunk(&self.grid, chunk, frame, out)?,
+            None => self.grid.fill().write(out),
+        }
+        Ok(frame.is_some())
+    }
+
+    fn noted(&self, chunk: &Coords, resolved: &Resolved) {
+        let mut exclusive = self.exclusive.lock().unwrap_or_else(PoisonError::into_inner);
+        if exclusive.owner.is_some() {
+            // The first read is the one that the write depends on. Another thread's read of the same chunk
+            // may be noted as well; at worst the writer reads once more for it.
+            exclusive.read.entry(*chunk).or_insert_with(|| resolved.clone());
+        }
+    }
+
+    fn owned_reads(&self) -> Option<HashMap<Coords, Resolved>> {
+        let exclusive = self.exclusive.lock().unwrap_or_else(PoisonError::into_inner);
+        (exclusive.owner == Some(thread::current().id())).then(|| exclusive.read.clone())
+    }
+
+    /// Writes chunks in one batch that requires those of `reads` to be what they were, and `others` too.
+    pub(crate) fn write_once(
+        &self,
+        encoded: &[EncodedChunk],
+        reads: &HashMap<Coords, Resolved>,
+        others: &[(TKey, Resolved)],
+    ) -> Result<()> {
+        let mut batch = self.store.batch(&self.ctx)?;
+        for (tkey, read) in others {
+            batch.require(tkey, read);
+        }
+        for (chunk, frame) in encoded {
+            let tkey = self.key(chunk);
+            if let Some(read) = reads.get(chunk) {
+                batch.require(&tkey, read);
+            }
+            match frame {
+                Some(frame) => batch.put(&tkey, Bytes::from(frame.clone())),
+                None => {
+                    // A delete leaves a tombstone, which only a chunk that an ancestor has is worth.
+                    let now = self.store.resolve(&self.ctx, &tkey)?;
+                    if now.is_visible() {
+                        batch.delete(&tkey);
+                    } else if !reads.contains_key(chunk) {
+                        batch.require(&tkey, &now);
+                    }
+                }
+            }
+        }
+        batch.commit()
+    }
+}
+
+impl<S: Store> ChunkStore for ScaleAt<'_, S> {
+    fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    fn read_chunk(&self, chunk: &Coords, out: &mut [u8]) -> Result<bool> {
+        self.grid.check_buffer(out.len())?;
+        self.grid.chunk_region(chunk)?;
+        let resolved = self.resolve(chunk)?;
+        self.noted(chunk, &resolved);
+        self.decode(chunk, resolved, out)
+    }
+
+    fn write_chunks(&self, source: &dyn ChunkSource) -> Result<()> {
+        let encoded = encode_chunks(&self.grid, self.codec, source)?;
+        match self.owned_reads() {
+            Some(reads) => self.write_once(&encoded, &reads, &[]),
+            None => repeat(&mut || self.write_once(&encoded, &HashMap::new(), &[])),
+        }
+    }
+
+    fn delete_chunks(&self, chunks: &[Coords]) -> Result<()> {
+        for chunk in chunks {
+            self.grid.chunk_region(chunk)?;
+        }
+        let gone: Vec<_> = chunks.iter().map(|chunk| (*chunk, None)).collect();
+        repeat(&mut || self.write_once(&gone, &HashMap::new(), &[]))
+    }
+
+    fn list_chunks(&self, visit: &mut dyn FnMut(&Coords) -> Result<()>) -> Result<()> {
+        self.store.visit(&self.ctx, &scale_range(self.scale), Fetch::Keys, &mut |tkey, _| {
+            visit(&chunk_of_key(tkey)?.1)?;
+            Ok(Flow::Continue(()))
+        })
+    }
+
+    fn exclusively(&self, work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = Turn(&self.exclusive);
+        repeat(&mut || {
+            taken.note(Some(thread::current().id()));
+            work()
+        })
+    }
+}
+
+/// A turn that ends however the work ends.
+struct Turn<'a>(&'a Mutex<Exclusive>);
+
+impl Turn<'_> {
+    fn note(&self, owner: Option<ThreadId>) {
+        let mut exclusive = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *exclusive = Exclusive { owner, read: HashMap::new() };
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.note(None);
+    }
+}
+
+/// Repeats work that lost a race, which is how a requirement that doesn't hold shows.
+pub(crate) fn repeat(work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    let mut attempt = 1;
+    loop {
+        match work() {
+            // A conflict of versions is for people to resolve, and no race.
+            Err(error)
+                if error.kind() == ErrorKind::Conflict
+                    && error.field("versions").is_none()
+                    && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
