@@ -116,8 +116,12 @@ fn the_viewer_draws_what_is_served() {
     let blanked: Region = "80:120,90:150,110:160".parse().unwrap();
     write(&second, &blanked, &vec![0; blanked.bytes(1).unwrap()]);
     let (nuclei, _) = image("nuclei_labels.tif");
+    let film =
+        noise(grid(&[3, 4, 5, 6], &[1, 4, 4, 4], DType::U8, &[-1, 0, 0, 0], "0"), &[vec![1, 2, 2, 2]], 9);
     let mut shapes = serde_json::Map::new();
-    for (name, store) in [("mri-first", &first), ("mri-second", &second), ("nuclei", &nuclei)] {
+    for (name, store) in
+        [("mri-first", &first), ("mri-second", &second), ("nuclei", &nuclei), ("film", &film)]
+    {
         let bounds = store.scales().base().bounds();
         fs::write(folder.path().join(name), read(store, 0, &bounds)).unwrap();
         let dtype = store.scales().base().dtype().numpy_name();
@@ -125,12 +129,17 @@ fn the_viewer_draws_what_is_served() {
     }
     fs::write(folder.path().join("shapes.json"), json!(shapes).to_string()).unwrap();
     let axes = [("z", 1.0, "mm"), ("y", 1.0, "mm"), ("x", 1.0, "mm")];
+    let mut mri = Fixture::new("mri", false)
+        .axes(&axes)
+        .version("7d9f1c044e0a4b7f8a39b6d5c2e81f60", &["blanked"], false, second)
+        .version("2c61e8a7b05d4f3c9d7714a0f6ce35b2", &["main"], true, first);
+    for ((entry, _), note) in mri.versions.iter_mut().zip(["a box blanked", "as imported"]) {
+        note.clone_into(&mut entry.note);
+    }
     let server = serve(vec![
-        Fixture::new("mri", false)
-            .axes(&axes)
-            .version("7d9f1c044e0a4b7f8a39b6d5c2e81f60", &["blanked"], false, second)
-            .version("2c61e8a7b05d4f3c9d7714a0f6ce35b2", &["main"], true, first),
+        mri,
         Fixture::new("nuclei", true).version("90b4d2f3c6a14e5d8071f5be93ac2d47", &["main"], true, nuclei),
+        Fixture::new("film", false).version("c4a1", &["main"], true, film),
     ]);
     let mut arguments = vec![format!("http://{}", server.address).into(), folder.path().into()];
     arguments.extend(env::var_os("VOLUME_SERVER_SCREENSHOT"));

@@ -2,7 +2,7 @@
 
 usage: viewer.py URL FOLDER [SCREENSHOT]
 
-FOLDER has an image at two versions, mri-first and mri-second, and labels, in files whose shapes are in shapes.json,
+FOLDER has an image at two versions, mri-first and mri-second, labels, and a film, in files whose shapes are in shapes.json,
 slowest axis first. The browser is that of the environment variable BROWSER, or Chromium or Chrome on the path.
 """
 
@@ -169,6 +169,16 @@ def use(viewer):
         assert colours.setdefault(int(label), tuple(pixel)) == tuple(pixel)
     assert colours[0] == (0, 0, 0) and len(set(colours.values())) == len(colours) > 5
     assert page.locator("#low").is_hidden()
+
+    # A fourth axis, which begins below zero.
+    page.locator("#volume").select_option("film")
+    film = data["film"]
+    for place in [-1, 1]:
+        page.locator("#places input").fill(str(place))
+        page.locator("#places input").press("Enter")
+        drawn = viewer.drawn(f"/film/c4a1/at/{place}/", axis="z", index=2, window="0,255")
+        assert numpy.array_equal(drawn[..., 0], film[place + 1, 2])
+    assert (film[0, 2] != film[2, 2]).any()
 
 
 def look(viewer):
