@@ -1,7 +1,7 @@
-//! Clients that share no code with the server: tensorstore, and a browser.
+//! Clients that share no code with the server: tensorstore, Neuroglancer, and a browser.
 //!
 //! They need Python with the packages of `tests/clients/requirements.txt`, named by `VOLUME_SERVER_PYTHON` unless it is
-//! `python3`, and the second one Chromium. `VOLUME_SERVER_SCREENSHOT` names a file for a picture of the viewer.
+//! `python3`, and all but the first one Chromium. `VOLUME_SERVER_SCREENSHOT` names a file for a picture of the viewer.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod common;
@@ -75,7 +75,7 @@ fn tensorstore_reads_every_voxel_of_every_type_and_scale() {
 }
 
 /// A file of testdata, at two scales, of which the second is every other element.
-fn image(name: &str) -> (MemoryScales, Vec<u8>) {
+fn image(name: &str) -> MemoryScales {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(name);
     let mut reader = open_image(&path, None).unwrap();
     let info = reader.info().clone();
@@ -84,7 +84,15 @@ fn image(name: &str) -> (MemoryScales, Vec<u8>) {
     let grid = Grid::new(info.shape(), &[64, 64, 64], info.dtype()).unwrap();
     let store = MemoryScales::new(Scales::new(grid, &[vec![2, 2, 2]]).unwrap(), Codec::default());
     write(&store, &grid.bounds(), &data);
-    (store, data)
+    store
+}
+
+/// The head MRI as it is, and with a box blanked.
+fn heads() -> (MemoryScales, MemoryScales) {
+    let (first, second) = (image("mni152_t1_1mm.nii.gz"), image("mni152_t1_1mm.nii.gz"));
+    let blanked: Region = "80:120,90:150,110:160".parse().unwrap();
+    write(&second, &blanked, &vec![0; blanked.bytes(1).unwrap()]);
+    (first, second)
 }
 
 /// Writes at both scales.
@@ -111,11 +119,8 @@ fn write(store: &MemoryScales, region: &Region, data: &[u8]) {
 #[ignore = "needs Python with playwright and numpy, and Chromium"]
 fn the_viewer_draws_what_is_served() {
     let folder = tempfile::tempdir().unwrap();
-    let (first, _) = image("mni152_t1_1mm.nii.gz");
-    let (second, _) = image("mni152_t1_1mm.nii.gz");
-    let blanked: Region = "80:120,90:150,110:160".parse().unwrap();
-    write(&second, &blanked, &vec![0; blanked.bytes(1).unwrap()]);
-    let (nuclei, _) = image("nuclei_labels.tif");
+    let (first, second) = heads();
+    let nuclei = image("nuclei_labels.tif");
     let film =
         noise(grid(&[3, 4, 5, 6], &[1, 4, 4, 4], DType::U8, &[-1, 0, 0, 0], "0"), &[vec![1, 2, 2, 2]], 9);
     let mut shapes = serde_json::Map::new();
@@ -145,4 +150,40 @@ fn the_viewer_draws_what_is_served() {
     arguments.extend(env::var_os("VOLUME_SERVER_SCREENSHOT"));
     let said = run("viewer.py", &arguments);
     assert_eq!(said.trim(), "the viewer shows what is served");
+}
+
+#[test]
+#[ignore = "needs Python with neuroglancer and playwright, and Chromium"]
+fn neuroglancer_draws_what_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = heads();
+    // Below zero, and not where a stored chunk begins.
+    let moved = noise(grid(&[20, 75, 90], &[8, 32, 32], DType::U8, &[-13, -40, 7], "0"), &[], 21);
+    let server = serve(vec![
+        Fixture::new("mri", false).version("b1", &["blanked"], false, second).version(
+            "a1",
+            &["main"],
+            true,
+            first,
+        ),
+        Fixture::new("moved", false).version("c1", &["main"], true, moved),
+    ]);
+    let shelf = server.shelf.0.read().unwrap();
+    let mut expected = Vec::new();
+    for (volume, version, store, index) in [
+        ("mri", "main", &shelf[0].versions[1].1, 94),
+        ("mri", "blanked", &shelf[0].versions[0].1, 94),
+        ("moved", "main", &shelf[1].versions[0].1, -9),
+    ] {
+        let bounds = store.scales().base().bounds();
+        let file = format!("{volume}-{version}");
+        fs::write(folder.path().join(&file), read(store, 0, &bounds)).unwrap();
+        expected.push(json!({
+            "url": format!("http://{}/{volume}/{version}", server.address),
+            "file": file, "index": index, "offset": bounds.offset(), "shape": bounds.shape(),
+        }));
+    }
+    fs::write(folder.path().join("expected.json"), json!(expected).to_string()).unwrap();
+    let said = run("in_neuroglancer.py", &[folder.path().into()]);
+    assert_eq!(said.trim(), "3 volumes are drawn as they are served");
 }

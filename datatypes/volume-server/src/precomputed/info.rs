@@ -81,9 +81,10 @@ fn reversed<T: Copy + Default>(list: &[T]) -> [T; AXES] {
     std::array::from_fn(|at| list.get(AXES - 1 - at).copied().unwrap_or_default())
 }
 
-/// The distance from an element to the next, or 1 where it isn't known as a length.
+/// The distance from an element to the next, or 1 where it isn't a length. One without a unit is taken for
+/// nanometres, so that the proportions are right.
 fn nanometres(axis: Option<&Axis>) -> f64 {
-    axis.and_then(|axis| Some(axis.spacing? * in_nanometres(axis.unit.as_deref()?)?))
+    axis.and_then(|axis| Some(axis.spacing? * axis.unit.as_deref().map_or(Some(1.0), in_nanometres)?))
         .filter(|distance| distance.is_finite() && *distance > 0.0)
         .unwrap_or(1.0)
 }
@@ -130,10 +131,12 @@ mod tests {
             axis(Some(f64::NAN), "mm"),
             axis(Some(f64::MAX), "m"),
             axis(Some(3.0), "s"),
-            Axis { spacing: Some(3.0), ..Axis::default() },
+            Axis::default(),
         ] {
             assert!((nanometres(Some(&axis)) - 1.0).abs() < 1e-9, "{axis:?}");
         }
         assert!((nanometres(None) - 1.0).abs() < 1e-9);
+        let bare = Axis { spacing: Some(3.0), ..Axis::default() };
+        assert!((nanometres(Some(&bare)) - 3.0).abs() < 1e-9);
     }
 }

@@ -169,6 +169,7 @@ def use(viewer):
         assert colours.setdefault(int(label), tuple(pixel)) == tuple(pixel)
     assert colours[0] == (0, 0, 0) and len(set(colours.values())) == len(colours) > 5
     assert page.locator("#low").is_hidden()
+    assert not page.locator("#value").text_content().strip(), "nothing was pointed at here yet"
 
     # A fourth axis, which begins below zero.
     page.locator("#volume").select_option("film")
