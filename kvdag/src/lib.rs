@@ -21,9 +21,9 @@
 //!
 //! # Features
 //! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` is the `kvdag`
-//! command and the module of that name, and `tiers` opens several stores as one. All are on by default: a library that
-//! embeds kvdag takes it with `default-features = false` and the engines that it wants. `lmdb-longer-keys` compiles LMDB
-//! for keys of up to 1982 bytes.
+//! command and the module of that name, `tiers` opens several stores as one, and `serve` shows volumes over HTTP. All are on
+//! by default: a library that embeds kvdag takes it with `default-features = false` and the engines that it wants.
+//! `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -35,6 +35,8 @@ pub use downres;
 pub use engine_api::*;
 pub use keyvalue;
 pub use volume;
+#[cfg(feature = "serve")]
+pub use volume_server;
 
 // The command's modules name this crate as any program does.
 #[cfg(feature = "cli")]

@@ -117,7 +117,11 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
 /// The versions, children before parents; where there is a choice, the younger first.
 ///
 /// Without a tip those of hidden branches are left out, save those from which others descend.
-fn newest_first<'d>(dag: &'d VersionDag, tip: Option<&Version>, all: bool) -> Result<Vec<&'d Version>> {
+pub(crate) fn newest_first<'d>(
+    dag: &'d VersionDag,
+    tip: Option<&Version>,
+    all: bool,
+) -> Result<Vec<&'d Version>> {
     let mut todo: Vec<VersionId> = match tip {
         Some(tip) => vec![tip.id],
         None => dag

@@ -43,6 +43,10 @@ mod output;
 mod repair;
 mod resolve;
 mod scan;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(feature = "serve")]
+mod serve_catalog;
 mod show;
 mod squash;
 mod store;
@@ -160,6 +164,9 @@ enum Command {
     Squash(squash::Args),
     /// Give space back to the operating system, where the engine can.
     Compact(compact::Args),
+    /// Show volumes over HTTP, read-only: to browsers, Neuroglancer and other programs.
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// List the engines: schemes, capabilities, limits and options.
     Engines(engines::Args),
     /// Run the conformance kit on engines.
@@ -235,6 +242,8 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Gc(args) => gc::run(&args, output),
         Command::Squash(args) => squash::run(&args, output),
         Command::Compact(args) => compact::run(&args, output),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args, output),
         Command::Engines(args) => engines::run(&args, output),
         Command::Conformance(args) => return conformance::run(&args, output),
         Command::Completion { shell } => {

@@ -1,0 +1,119 @@
+//! Elements as pixels.
+
+use chunks::DType;
+
+use super::colour::colour;
+use super::window::Window;
+
+/// How elements become pixels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shade {
+    /// Gray, from black to white.
+    Gray(Window),
+    /// A colour for each label.
+    Labels,
+}
+
+impl Shade {
+    /// Appends the pixels of little-endian elements.
+    pub(crate) fn pixels(self, dtype: DType, elements: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Gray(window) if dtype == DType::U8 && window == Window::OF_BYTES => {
+                out.extend_from_slice(elements);
+            }
+            Self::Gray(Window { low, high }) => out.extend(
+                elements
+                    .chunks_exact(dtype.size())
+                    .map(|element| gray((value_of(dtype, element) - low) / (high - low))),
+            ),
+            Self::Labels => {
+                // Neighbours mostly have one label.
+                let mut last: Option<(&[u8], [u8; 3])> = None;
+                for element in elements.chunks_exact(dtype.size()) {
+                    let pixel = match last {
+                        Some((same, pixel)) if same == element => pixel,
+                        _ => colour(u64::from_le_bytes(padded(element))),
+                    };
+                    last = Some((element, pixel));
+                    out.extend_from_slice(&pixel);
+                }
+            }
+        }
+    }
+}
+
+/// An element as a number, to eight bits or more of what it is.
+#[allow(clippy::cast_precision_loss, reason = "a shade of gray needs eight of the bits")]
+pub(crate) fn value_of(dtype: DType, element: &[u8]) -> f64 {
+    let bytes = padded(element);
+    let one = bytes[0];
+    let two = [bytes[0], bytes[1]];
+    let four = [bytes[0], bytes[1], bytes[2], bytes[3]];
+    match dtype {
+        DType::U8 | DType::Bool => one.into(),
+        DType::U16 => u16::from_le_bytes(two).into(),
+        DType::U32 => u32::from_le_bytes(four).into(),
+        DType::U64 => u64::from_le_bytes(bytes) as f64,
+        DType::I8 => one.cast_signed().into(),
+        DType::I16 => i16::from_le_bytes(two).into(),
+        DType::I32 => i32::from_le_bytes(four).into(),
+        DType::I64 => i64::from_le_bytes(bytes) as f64,
+        DType::F32 => f32::from_le_bytes(four).into(),
+        DType::F64 => f64::from_le_bytes(bytes),
+    }
+}
+
+fn padded(element: &[u8]) -> [u8; 8] {
+    std::array::from_fn(|at| element.get(at).copied().unwrap_or(0))
+}
+
+/// A share of white as a pixel; NaN is black.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of a pixel; a cast of NaN is zero"
+)]
+fn gray(share: f64) -> u8 {
+    (share * 255.0).round().clamp(0.0, 255.0) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pixels(shade: Shade, dtype: DType, elements: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        shade.pixels(dtype, elements, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_window_clips_and_spreads() {
+        let shade = Shade::Gray(Window { low: -100.0, high: 155.0 });
+        let elements: Vec<u8> =
+            [-32768i16, -100, -99, 0, 155, 156, 32767].iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(pixels(shade, DType::I16, &elements), [0, 0, 1, 100, 255, 255, 255]);
+        let reals: Vec<u8> = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY, 27.5]
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        assert_eq!(pixels(shade, DType::F32, &reals), [0, 0, 255, 128]);
+    }
+
+    #[test]
+    fn the_short_way_for_bytes_is_the_long_way() {
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(pixels(Shade::Gray(Window { low: 0.0, high: 255.0 }), DType::U8, &all), all);
+        let long: Vec<u8> = all.iter().map(|value| gray(f64::from(*value) / 255.0)).collect();
+        assert_eq!(long, all);
+    }
+
+    #[test]
+    fn a_label_s_colour_is_that_of_all_its_bits() {
+        let labels = [7u64, 7, 0, 7 | 1 << 63];
+        let elements: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+        let expected: Vec<u8> = labels.iter().flat_map(|label| colour(*label)).collect();
+        assert_eq!(pixels(Shade::Labels, DType::U64, &elements), expected);
+        assert_ne!(expected[..3], expected[9..]);
+    }
+}

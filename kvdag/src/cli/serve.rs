@@ -1,0 +1,62 @@
+//! `kvdag serve`.
+
+use std::fmt;
+use std::mem;
+use std::net::SocketAddr;
+
+use engine_api::Result;
+use serde::Serialize;
+use volume_server::{Catalog, Server, termination};
+
+use super::interrupt::{self, Careful};
+use super::output::Output;
+use super::serve_catalog::StoreCatalog;
+use super::store;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The store; what others change in it meanwhile, where its engine lets them, is seen.
+    store: String,
+    /// Where to listen; port 0 is any that is free. Whoever reaches the address can read what is served.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    addr: String,
+    /// Only this volume; it may be given several times.
+    #[arg(long, value_name = "NAME")]
+    volume: Vec<String>,
+    /// A volume whose elements are labels; it may be given several times.
+    #[arg(long, value_name = "NAME")]
+    labels: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Serving {
+    store: String,
+    address: SocketAddr,
+    volumes: Vec<String>,
+}
+
+impl fmt::Display for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "serving {} at http://{}/", self.store, self.address)?;
+        writeln!(f, "volumes: {}", self.volumes.join(", "))?;
+        f.write_str("Ctrl-C ends it")
+    }
+}
+
+pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    let store = store::open_to_read(&args.store)?;
+    let catalog = StoreCatalog::new(store, args.volume.clone(), args.labels.clone())?;
+    let volumes = catalog.volumes()?.into_iter().map(|volume| volume.name).collect();
+    let server = Server::bind(args.addr.as_str(), catalog)?;
+    output.print(&Serving { store: args.store.clone(), address: server.local_addr()?, volumes })?;
+    // Being ended is no failure of a server. The command's own handler hears of Ctrl-C as well, maybe only when all is
+    // done here; until the process is gone it must find that somebody looks at it.
+    mem::forget(Careful::begin());
+    server.run(async {
+        let ended = termination()?;
+        if !interrupt::requested() {
+            ended.await;
+        }
+        Ok(())
+    })
+}
