@@ -12,20 +12,11 @@ mod common;
 use std::io::Write;
 
 use chunks::DType;
-use common::{failure_kind, read_all, read_file, write_file};
+use common::{failure_kind, read_all, read_file, sample, write_file};
 use engine_api::ErrorKind;
 use volume::{CreateOptions, Format, ImageAxis, ImageInfo, RawSpec, create_image, open_image};
 
 const SHAPE: [u64; 3] = [5, 4, 3];
-
-/// Elements whose bytes all differ from their neighbours', so that no order of bytes goes unseen.
-fn sample(info: &ImageInfo) -> Vec<u8> {
-    let bytes = usize::try_from(info.total_bytes()).unwrap();
-    if info.dtype() == DType::Bool {
-        return (0..bytes).map(|at| u8::from(at % 3 == 0)).collect();
-    }
-    (0..bytes).map(|at| u8::try_from((at * 37 + at / 8) % 127).unwrap()).collect()
-}
 
 #[test]
 fn every_type_survives_every_format() {
