@@ -135,3 +135,27 @@ fn scales_of_an_ome_zarr_are_read_as_zarr_python_wrote_them() {
     // An array of it is an image too.
     check(&path.join("full"), 0, DType::U8);
 }
+
+#[test]
+fn ome_tiffs_are_read_as_tifffile_wrote_them() {
+    let plane = 7 * 9 * 2;
+    let first = expected(DType::U16, 1);
+    let one_more = |plane: &[u8]| -> Vec<u8> {
+        let (elements, _) = plane.as_chunks::<2>();
+        elements.iter().flat_map(|value| u16::from_le_bytes(*value).wrapping_add(1).to_le_bytes()).collect()
+    };
+    let (info, data) = read_file(&golden("tzyx.ome.tif")).unwrap();
+    assert_eq!((info.shape(), info.dtype()), ([2, 5, 7, 9].as_slice(), DType::U16));
+    assert_eq!(data, [first.clone(), one_more(&first)].concat());
+    let axes: Vec<_> =
+        info.axes().iter().map(|axis| (axis.name.as_str(), axis.spacing, axis.unit.as_deref())).collect();
+    let (y, x) = (("y", Some(500.0), Some("nm")), ("x", Some(0.25), Some("um")));
+    assert_eq!(axes, [("t", Some(2.5), Some("s")), ("z", None, None), y, x]);
+
+    let (info, data) = read_file(&golden("zcyx.ome.tif")).unwrap();
+    let names: String = info.axes().iter().map(|axis| axis.name.as_str()).collect();
+    assert_eq!((info.shape(), names.as_str()), ([5, 2, 7, 9].as_slice(), "zcyx"));
+    let planes: Vec<u8> =
+        first.chunks(plane).flat_map(|plane| [plane.to_vec(), one_more(plane)].concat()).collect();
+    assert_eq!(data, planes);
+}

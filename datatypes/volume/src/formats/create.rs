@@ -8,7 +8,7 @@ use super::detect::{Format, unknown_format};
 use super::info::ImageInfo;
 use super::io::ImageWriter;
 use super::named::Named;
-use super::{nifti, npy, precomputed, raw, tiff, zarr};
+use super::{nifti, npy, pictures, precomputed, raw, tiff, zarr};
 
 /// How an image is written.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -22,6 +22,9 @@ pub struct CreateOptions {
     pub chunk_shape: Option<Vec<u64>>,
     /// Store the labels of a precomputed volume, `u32` or `u64`, as compressed segmentation.
     pub compressed_segmentation: bool,
+    /// The values that become black and white in pictures of slices; what lies outside is clipped. `u8` is taken
+    /// as it is without it, and other types need it.
+    pub window: Option<(f64, f64)>,
 }
 
 impl CreateOptions {
@@ -94,6 +97,9 @@ fn create_any(
         Format::Nifti => nifti::create(path, first, false),
         Format::NiftiGz => nifti::create(path, first, true),
         Format::Tiff => tiff::create(path, first, options.tiff_deflate),
+        Format::OmeTiff => tiff::create_ome(path, first, options.tiff_deflate),
+        Format::PngSlices => pictures::create(path, first, options, pictures::Kind::Png),
+        Format::JpegSlices => pictures::create(path, first, options, pictures::Kind::Jpeg),
         Format::Npy => npy::create(path, first),
         Format::Raw => raw::create(path, first),
         Format::Zarr => zarr::create_array(path, first, options),

@@ -19,6 +19,8 @@ pub enum Format {
     NiftiGz,
     /// A TIFF with one page per slice: `.tif`, `.tiff`, `.btf`.
     Tiff,
+    /// A TIFF that describes its axes: `.ome.tif`, `.ome.tiff`, `.ome.btf`. Read, a TIFF is either kind.
+    OmeTiff,
     /// A NumPy array: `.npy`.
     Npy,
     /// Elements and nothing else: `.raw`, `.bin`.
@@ -29,14 +31,21 @@ pub enum Format {
     Zarr,
     /// An OME-Zarr 0.5 image, which may have several scales: a folder, `.ome.zarr`.
     OmeZarr,
+    /// A folder of pictures, a PNG for each slice, to look at: written and not read, and no name says it.
+    PngSlices,
+    /// As [`PngSlices`](Self::PngSlices), in JPEG.
+    JpegSlices,
 }
 
 impl Format {
     /// The format that a name says, whatever the case of its letters.
     pub fn from_name(path: &Path) -> Option<Self> {
-        const ENDINGS: [(&str, Format); 11] = [
+        const ENDINGS: [(&str, Format); 14] = [
             (".nii.gz", Format::NiftiGz),
             (".nii", Format::Nifti),
+            (".ome.tif", Format::OmeTiff),
+            (".ome.tiff", Format::OmeTiff),
+            (".ome.btf", Format::OmeTiff),
             (".tif", Format::Tiff),
             (".tiff", Format::Tiff),
             (".btf", Format::Tiff),
@@ -64,7 +73,7 @@ impl Format {
 
     /// Whether an image of this format is a folder.
     pub const fn is_folder(self) -> bool {
-        matches!(self, Self::Precomputed | Self::Zarr | Self::OmeZarr)
+        matches!(self, Self::Precomputed | Self::Zarr | Self::OmeZarr | Self::PngSlices | Self::JpegSlices)
     }
 
     /// The format of what is there: a folder's by what is in it, and a file's by its name, or where that says

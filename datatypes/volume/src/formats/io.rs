@@ -60,10 +60,6 @@ impl Progress {
         self.done
     }
 
-    pub(super) fn slice_bytes(&self) -> usize {
-        self.slice_bytes
-    }
-
     pub(super) fn is_complete(&self) -> bool {
         self.done == self.slices
     }

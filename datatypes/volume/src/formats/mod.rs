@@ -15,6 +15,7 @@ mod npy;
 mod open;
 mod partial_dir;
 mod partial_file;
+mod pictures;
 mod png;
 mod precomputed;
 mod raw;

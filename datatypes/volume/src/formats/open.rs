@@ -89,9 +89,10 @@ fn open_any(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
     }
     match format {
         Format::Nifti | Format::NiftiGz => nifti::open(path),
-        Format::Tiff => tiff::open(path),
+        Format::Tiff | Format::OmeTiff => tiff::open(path),
         Format::Npy => npy::open(path),
         Format::Raw => Err(raw_needs_spec()),
+        Format::PngSlices | Format::JpegSlices => Err(only_written()),
         Format::Precomputed => Ok(Box::new(ChunkedReader::new(precomputed::open_regions(path, scale)?)?)),
         Format::Zarr | Format::OmeZarr => Ok(Box::new(ChunkedReader::new(zarr::open_regions(path, scale)?)?)),
     }
@@ -104,9 +105,10 @@ fn regions_of_any(path: &Path, scale: usize) -> Result<Option<Box<dyn RegionRead
     }
     match format {
         Format::Nifti | Format::NiftiGz => nifti::open_regions(path),
-        Format::Tiff => Ok(None),
+        Format::Tiff | Format::OmeTiff => Ok(None),
         Format::Npy => npy::open_regions(path).map(Some),
         Format::Raw => Err(raw_needs_spec()),
+        Format::PngSlices | Format::JpegSlices => Err(only_written()),
         Format::Precomputed => precomputed::open_regions(path, scale).map(Some),
         Format::Zarr | Format::OmeZarr => zarr::open_regions(path, scale).map(Some),
     }
@@ -118,6 +120,10 @@ const fn has_scales(format: Format) -> bool {
 
 fn raw_needs_spec() -> Error {
     Error::new(ErrorKind::InvalidArgument, "a raw file doesn't say its shape and type; give them")
+}
+
+fn only_written() -> Error {
+    Error::new(ErrorKind::Unsupported, "pictures of slices aren't read: they are to look at")
 }
 
 pub(super) fn no_such_scale(scale: usize, scales: usize) -> Error {

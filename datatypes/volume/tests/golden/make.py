@@ -11,6 +11,7 @@ import shutil
 import compressed_segmentation
 import numpy as np
 import tensorstore as ts
+import tifffile
 import zarr
 from zarr.codecs import BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
 
@@ -118,7 +119,17 @@ def ome_zarr():
         array[...] = data
 
 
+def ome_tiffs():
+    sizes = {"PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 500, "PhysicalSizeYUnit": "nm"}
+    data = np.stack([expected("uint16"), expected("uint16") + 1])
+    tifffile.imwrite(HERE / "tzyx.ome.tif", data, metadata={"axes": "TZYX", "TimeIncrement": 2.5, **sizes})
+    tifffile.imwrite(
+        HERE / "zcyx.ome.tif", data.transpose(1, 0, 2, 3), metadata={"axes": "ZCYX", **sizes}, compression="zlib"
+    )
+
+
 segmentation_chunks()
+ome_tiffs()
 zarr_arrays()
 ome_zarr()
 precomputed("precomputed_raw", "uint16", "raw", "image")
