@@ -8,7 +8,7 @@ use kvdag::chunks::{ChunkStore, Coords, MultiscaleStore, Region, copy_region, re
 use kvdag::downres::{Reducer, reduce_region, verify};
 use kvdag::version::Versioned;
 use kvdag::volume::{
-    ImageInfo, ImageReader, ImportOptions, RegionImage, ScaleChoice, Volume, VolumeAt, downres_volume,
+    ImageInfo, ImageReader, ImportOptions, RegionReader, ScaleChoice, Volume, VolumeAt, downres_volume,
     edit_region, import_image, import_regions, open_image,
 };
 use kvdag::{Result, Store};
@@ -50,9 +50,13 @@ impl Part {
     }
 }
 
-impl RegionImage for Part {
+impl RegionReader for Part {
     fn info(&self) -> &ImageInfo {
         &self.info
+    }
+
+    fn chunk_shape(&self) -> Option<&[u64]> {
+        None
     }
 
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {

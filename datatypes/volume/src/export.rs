@@ -1,6 +1,6 @@
 //! Volumes that become images, a row of chunks at a time.
 
-use chunks::{MultiscaleStore, Region, read_region, zeroed};
+use chunks::{ChunkStore, MultiscaleStore, Region, read_region, zeroed};
 use engine_api::{Result, Store};
 
 use crate::formats::{ImageInfo, ImageWriter};
@@ -25,6 +25,44 @@ pub fn export_region<S: Store>(
     grid.check_region(region)?;
     let info = volume.properties().image(scale, region.shape())?;
     let mut writer = create(&info)?;
+    write_slabs(store, region, &mut *writer, watch)?;
+    writer.finish()
+}
+
+/// Writes all scales that are made at the version, each whole, to an image that has scales, which `create` makes; the
+/// watch counts the slices of all scales.
+///
+/// # Errors
+/// `Unsupported` when the format has no scales; what the store and the writers answer.
+pub fn export_scales<S: Store>(
+    volume: &VolumeAt<'_, S>,
+    create: impl FnOnce(&[ImageInfo]) -> Result<Vec<Box<dyn ImageWriter>>>,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
+    let made = volume.scales_made()?;
+    let grids = volume.scales().grids().iter().take(made);
+    let infos = grids
+        .enumerate()
+        .map(|(scale, grid)| volume.properties().image(scale, grid.shape()))
+        .collect::<Result<Vec<_>>>()?;
+    let mut before = 0;
+    for (scale, mut writer) in create(&infos)?.into_iter().enumerate() {
+        let store = volume.scale(scale)?;
+        let bounds = store.grid().bounds();
+        write_slabs(store, &bounds, &mut *writer, &mut |done| watch(before + done))?;
+        writer.finish()?;
+        before += bounds.shape()[0];
+    }
+    Ok(())
+}
+
+fn write_slabs(
+    store: &dyn ChunkStore,
+    region: &Region,
+    writer: &mut dyn ImageWriter,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
+    let (grid, info) = (store.grid(), writer.info().clone());
     let rows = grid.chunk_shape().first().copied().unwrap_or(1);
     let mut buffer = zeroed(info.slab_bytes(rows.min(info.slices()))?)?;
     let (mut start, end) = (region.offset()[0], region.end(0));
@@ -41,5 +79,5 @@ pub fn export_region<S: Store>(
         watch(done)?;
         start = row_end;
     }
-    writer.finish()
+    Ok(())
 }

@@ -9,7 +9,7 @@ use engine_api::key::{RepoId, VersionId};
 use engine_api::version::Versioned;
 use engine_api::{Error, ErrorKind, Result, Store};
 
-use crate::formats::{ImageInfo, ImageReader};
+use crate::formats::{ImageInfo, ImageReader, RegionReader};
 use crate::progress::{Progress, Stage, WatchImport};
 use crate::properties::{Importing, Properties};
 use crate::versioned::Volume;
@@ -107,7 +107,7 @@ pub fn import_regions<'s, S: Store>(
     store: &'s Versioned<S>,
     (repo, version): (RepoId, VersionId),
     name: &str,
-    (image, identity): (&dyn RegionImage, &str),
+    (image, identity): (&dyn RegionReader, &str),
     options: &ImportOptions,
     watch: &mut WatchImport<'_>,
 ) -> Result<Volume<'s, S>> {
@@ -131,21 +131,9 @@ pub fn import_regions<'s, S: Store>(
     Ok(volume)
 }
 
-/// An image that can be read in any order.
-pub trait RegionImage: Sync {
-    /// The image's shape, type and axes.
-    fn info(&self) -> &ImageInfo;
-
-    /// Puts the elements of a region, whose first is at zero, into `out`: C order, elements little-endian.
-    ///
-    /// # Errors
-    /// `InvalidArgument` when the region is out of bounds or `out` isn't as long; `Corrupt` when the file is damaged.
-    fn read_region(&self, region: &chunks::Region, out: &mut [u8]) -> Result<()>;
-}
-
 /// An image where the volume begins.
 struct Placed<'a> {
-    image: &'a dyn RegionImage,
+    image: &'a dyn RegionReader,
     origin: Vec<i64>,
 }
 
@@ -229,7 +217,7 @@ fn check_open<S: Store>(store: &Versioned<S>, version: VersionId) -> Result<()> 
 fn properties_for(info: &ImageInfo, options: &ImportOptions) -> Result<Properties> {
     let chunk_shape = match &options.chunk_shape {
         Some(shape) => shape.clone(),
-        None => default_chunk_shape(info),
+        None => info.default_chunk_shape(),
     };
     let mut grid = Grid::new(info.shape(), &chunk_shape, info.dtype())?;
     if let Some(origin) = &options.origin {
@@ -311,16 +299,6 @@ fn read_fully(reader: &mut dyn ImageReader, buffer: &mut [u8], info: &ImageInfo)
         at += info.slab_bytes(slices)?;
     }
     Ok(done)
-}
-
-fn default_chunk_shape(info: &ImageInfo) -> Vec<u64> {
-    let extent = match info.shape().len() {
-        1 => 1 << 18,
-        2 => 512,
-        3 => 64,
-        _ => 32,
-    };
-    info.shape().iter().map(|length| (*length).min(extent)).collect()
 }
 
 pub(crate) fn next_multiple(position: i64, of: u64) -> i64 {

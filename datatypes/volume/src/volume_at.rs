@@ -96,6 +96,18 @@ impl<'s, S: Store> VolumeAt<'s, S> {
         Ok(count)
     }
 
+    /// The same with those scales alone that are made at the version.
+    ///
+    /// # Errors
+    /// As [`scales_made`](Self::scales_made).
+    pub fn made_alone(mut self) -> Result<Self> {
+        let made = self.scales_made()?;
+        self.properties.factors.truncate(made.saturating_sub(1));
+        self.scales = self.properties.scales()?;
+        self.stores.truncate(made);
+        Ok(self)
+    }
+
     /// How many scales the volume has at most, full resolution among them.
     pub fn scale_count(&self) -> usize {
         self.scales.len()

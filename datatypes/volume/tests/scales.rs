@@ -14,7 +14,7 @@ use engine_api::key::VersionId;
 use engine_api::version::{MergePolicy, Repo, Versioned};
 use engine_api::{Error, ErrorKind, MemoryStore, Result, Store};
 use volume::{
-    ImageInfo, ImageReader, ImportOptions, LabelSize, Properties, RegionImage, ScaleChoice, Stage, Volume,
+    ImageInfo, ImageReader, ImportOptions, LabelSize, Properties, RegionReader, ScaleChoice, Stage, Volume,
     VolumeAt, add_scales, downres_since, downres_volume, edit_region, import_image, import_regions,
     write_image,
 };
@@ -61,9 +61,13 @@ impl ImageReader for Labels {
     }
 }
 
-impl RegionImage for Labels {
+impl RegionReader for Labels {
     fn info(&self) -> &ImageInfo {
         &self.info
+    }
+
+    fn chunk_shape(&self) -> Option<&[u64]> {
+        None
     }
 
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {

@@ -132,8 +132,7 @@ fn tell_story(
     narrator.tell(format!("init {url}"), &made)?;
 
     let options = import::Options::default();
-    let imported =
-        import::import(store, &mut *import::open(image, &options)?, VOLUME, &options, narrator.output)?;
+    let imported = import::import(store, import::open(image, &options)?, VOLUME, &options, narrator.output)?;
     narrator.tell(format!("volume import {url} {} --name {VOLUME}", image.display()), &imported)?;
 
     let committed = commit::commit(store, Some("main"), "as imported", false)?;

@@ -50,17 +50,13 @@ impl Catalog for StoreCatalog {
             if instance.repo != repo || instance.datatype != DATATYPE || !self.shows(&instance.name) {
                 continue;
             }
-            match Volume::open(&self.store, &instance.name) {
-                Ok(_) => {}
+            let labels = match Volume::open(&self.store, &instance.name) {
+                Ok(volume) => volume.properties().labels || self.holds_labels(&instance.name),
                 // One whose import is under way, or was cut short, is shown when it is whole.
                 Err(error) if matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::NotFound) => continue,
                 Err(error) => return Err(error),
-            }
-            volumes.push(VolumeEntry {
-                name: instance.name.clone(),
-                labels: self.holds_labels(&instance.name),
-                versions: versions.clone(),
-            });
+            };
+            volumes.push(VolumeEntry { name: instance.name.clone(), labels, versions: versions.clone() });
         }
         Ok(volumes)
     }
@@ -83,9 +79,9 @@ impl Catalog for StoreCatalog {
             .map(|axis| Axis { name: axis.name.clone(), spacing: axis.spacing, unit: axis.unit.clone() })
             .collect();
         reader(&Served {
-            scales: &opened.at(version.id),
+            scales: &opened.at(version.id).made_alone()?,
             axes: &axes,
-            labels: self.holds_labels(volume),
+            labels: opened.properties().labels || self.holds_labels(volume),
             version: &version.uuid.simple().to_string(),
             committed: version.committed.is_some(),
         })

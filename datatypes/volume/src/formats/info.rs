@@ -91,7 +91,7 @@ impl ImageInfo {
     }
 
     /// How an image is cut into chunks when nothing says how.
-    pub(super) fn default_chunk_shape(&self) -> Vec<u64> {
+    pub(crate) fn default_chunk_shape(&self) -> Vec<u64> {
         let extent = match self.shape.len() {
             1 => 1 << 18,
             2 => 512,

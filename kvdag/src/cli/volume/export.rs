@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use chunks::{ChunkStore, MultiscaleStore, Region};
 use engine_api::{Error, ErrorKind, Result, Store};
 use serde::Serialize;
-use volume::{CreateOptions, Volume, VolumeAt, create_image_with, export_region};
+use volume::{
+    CreateOptions, Format, Volume, VolumeAt, create_image_with, create_scales, export_region, export_scales,
+};
 
 use crate::cli::interrupt::Careful;
 use crate::cli::output::Output;
@@ -18,7 +20,8 @@ pub(crate) struct Args {
     store: String,
     /// The volume.
     volume: String,
-    /// The file to write: .nii, .nii.gz, .tif, .npy or .raw. One of that name is replaced.
+    /// The file to write: .nii, .nii.gz, .tif, .ome.tif, .npy or .raw; one of that name is replaced. Or a folder:
+    /// .zarr, .ome.zarr, .precomputed; nothing of that name may be there.
     file: PathBuf,
     /// The version; the newest on the main branch unless given.
     #[arg(long, value_name = "VERSION")]
@@ -29,9 +32,53 @@ pub(crate) struct Args {
     /// The scale; 0 is full resolution.
     #[arg(long, default_value_t = 0)]
     scale: usize,
+    /// All scales, each whole, into a folder that has scales: .ome.zarr, or a Neuroglancer precomputed one.
+    #[arg(long, conflicts_with_all = ["scale", "region"])]
+    scales: bool,
     /// Compress the pages of a TIFF by deflate.
     #[arg(long)]
     deflate: bool,
+    /// The format, where the name doesn't say it; png and jpeg are folders of slices, for a look.
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    kind: Option<Kind>,
+    /// Store the labels of a precomputed folder, u32 or u64, as compressed segmentation.
+    #[arg(long)]
+    compressed_segmentation: bool,
+    /// The values that become black and white in pictures of slices.
+    #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
+    window: Option<String>,
+}
+
+/// The formats by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Kind {
+    Nifti,
+    Tiff,
+    OmeTiff,
+    Npy,
+    Raw,
+    Zarr,
+    OmeZarr,
+    Precomputed,
+    Png,
+    Jpeg,
+}
+
+impl Kind {
+    fn format(self) -> Format {
+        match self {
+            Self::Nifti => Format::Nifti,
+            Self::Tiff => Format::Tiff,
+            Self::OmeTiff => Format::OmeTiff,
+            Self::Npy => Format::Npy,
+            Self::Raw => Format::Raw,
+            Self::Zarr => Format::Zarr,
+            Self::OmeZarr => Format::OmeZarr,
+            Self::Precomputed => Format::Precomputed,
+            Self::Png => Format::PngSlices,
+            Self::Jpeg => Format::JpegSlices,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -58,8 +105,19 @@ impl fmt::Display for Exported {
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
     let region = args.region.as_deref().map(str::parse::<Region>).transpose()?;
-    let options = CreateOptions { tiff_deflate: args.deflate, ..CreateOptions::default() };
+    let format = args.kind.map(Kind::format);
+    let window = args.window.as_deref().map(parse_window).transpose()?;
+    let options = CreateOptions {
+        format,
+        tiff_deflate: args.deflate,
+        compressed_segmentation: args.compressed_segmentation,
+        window,
+        ..CreateOptions::default()
+    };
     let at = args.at.as_deref();
+    if args.scales {
+        return output.print(&export_all(&store, &args.volume, &args.file, at, &options, output)?);
+    }
     let part = (args.scale, region);
     output.print(&export(&store, &args.volume, &args.file, at, part, options, output)?)
 }
@@ -95,6 +153,45 @@ pub(crate) fn export(
         scale,
         region: region.to_string(),
         dtype: volume.grid().dtype().to_string(),
+    })
+}
+
+fn export_all(
+    store: &AnyStore,
+    name: &str,
+    file: &Path,
+    at: Option<&str>,
+    options: &CreateOptions,
+    output: Output,
+) -> Result<Exported> {
+    let version = store::version(store, at)?;
+    let volume = Volume::open(store, name)?.at(version.id).made_alone()?;
+    let grids = volume.scales().grids();
+    let slices = grids.iter().map(|grid| grid.shape().first().copied().unwrap_or(0)).sum();
+    let bar = output.progress(slices, "exporting");
+    let careful = Careful::begin();
+    let options =
+        CreateOptions { chunk_shape: Some(volume.grid().chunk_shape().to_vec()), ..options.clone() };
+    export_scales(&volume, |infos| create_scales(file, infos, &options), &mut |done| {
+        bar.set_position(done);
+        careful.check()
+    })?;
+    bar.finish_and_clear();
+    Ok(Exported {
+        volume: name.to_owned(),
+        version: version.uuid.simple().to_string(),
+        file: file.display().to_string(),
+        scale: 0,
+        region: volume.grid().bounds().to_string(),
+        dtype: volume.grid().dtype().to_string(),
+    })
+}
+
+/// `LOW,HIGH`.
+fn parse_window(text: &str) -> Result<(f64, f64)> {
+    let bounds = text.split_once(',').and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
+    bounds.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidArgument, "a window is two numbers, such as 0,4095").with("window", text)
     })
 }
 

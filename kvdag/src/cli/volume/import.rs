@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use chunks::{ChunkStore, Codec, DType, stored_chunks};
 use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
-use volume::{ImageReader, ImportOptions, RawSpec, Stage, Volume, import_image, open_image, write_image};
+use volume::{
+    ImageInfo, ImageReader, ImportOptions, RawSpec, RegionReader, Stage, Volume, import_image,
+    import_regions, open_image, open_regions, write_image,
+};
 
 use super::scales::{ScaleOptions, stages};
 use crate::cli::init;
@@ -18,7 +22,8 @@ use crate::cli::store::{self, AnyStore};
 pub(crate) struct Args {
     /// The store; it is made when it isn't there.
     store: String,
-    /// The image: .nii, .nii.gz, .tif, .npy, or .raw with --shape and --dtype.
+    /// The image: .nii, .nii.gz, .tif, .ome.tif, .npy, .raw with --shape and --dtype, or a folder: .zarr, or a
+    /// Neuroglancer precomputed one.
     file: PathBuf,
     #[command(flatten)]
     options: Options,
@@ -91,13 +96,13 @@ impl fmt::Display for Imported {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
-    let mut reader = open(&args.file, &args.options)?;
+    let image = open(&args.file, &args.options)?;
     let name = match &args.options.name {
         Some(name) => name.clone(),
         None => name_of(&args.file)?,
     };
     let store = open_or_create(&args.store)?;
-    output.print(&import(&store, &mut *reader, &name, &args.options, output)?)
+    output.print(&import(&store, image, &name, &args.options, output)?)
 }
 
 /// Opens a store, or makes it with a repo where there is none.
@@ -112,40 +117,75 @@ fn open_or_create(url: &str) -> Result<AnyStore> {
     }
 }
 
+/// An image to be imported.
+pub(crate) enum Image {
+    /// Read from front to back.
+    Slabs(Box<dyn ImageReader>),
+    /// Read in any order; the text tells it from others.
+    Regions(Box<dyn RegionReader>, String),
+}
+
+impl Image {
+    fn info(&self) -> &ImageInfo {
+        match self {
+            Self::Slabs(reader) => reader.info(),
+            Self::Regions(reader, _) => reader.info(),
+        }
+    }
+}
+
 /// Opens the image before anything else is touched, so that a bad file changes nothing.
-pub(crate) fn open(file: &Path, options: &Options) -> Result<Box<dyn ImageReader>> {
+pub(crate) fn open(file: &Path, options: &Options) -> Result<Image> {
     let raw = match (&options.shape, &options.dtype) {
         (Some(shape), Some(dtype)) => Some(RawSpec { shape: shape.clone(), dtype: dtype.parse::<DType>()? }),
         _ => None,
     };
-    open_image(file, raw.as_ref())
+    if options.offset.is_none()
+        && let Some(regions) = open_regions(file, raw.as_ref())?
+    {
+        return Ok(Image::Regions(regions, identity_of(file)?));
+    }
+    Ok(Image::Slabs(open_image(file, raw.as_ref())?))
+}
+
+/// A file's place, length and time of change: an import that was cut short goes on with the same file alone.
+fn identity_of(file: &Path) -> Result<String> {
+    let failed = |error| Error::from_io(error, "the image can't be looked at").with("file", file.display());
+    let place = file.canonicalize().map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    let changed = metadata.modified().map_err(failed)?;
+    let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("{} of {} bytes, changed {}", place.display(), metadata.len(), since.as_nanos()))
 }
 
 pub(crate) fn import(
     store: &AnyStore,
-    reader: &mut dyn ImageReader,
+    image: Image,
     name: &str,
     options: &Options,
     output: Output,
 ) -> Result<Imported> {
     let version = store::version(store, options.at.as_deref())?;
-    let bytes = reader.info().total_bytes();
+    let bytes = image.info().total_bytes();
     let (bar, show) = stages(output);
-    let careful = Careful::begin();
-    let total = reader.info().slices();
+    let careful = match &image {
+        Image::Slabs(_) => Careful::begin(),
+        Image::Regions(..) => Careful::resumable(),
+    };
     let mut watch = |progress: volume::Progress| {
         show(&bar, progress);
         careful.check()
     };
-    let (volume, region) = match &options.offset {
-        Some(offset) => {
+    let (volume, region) = match (&options.offset, image) {
+        (Some(offset), Image::Slabs(mut reader)) => {
             let volume = Volume::open(store, name)?;
-            let region = write_image(&volume.at(version.id), reader, offset, &mut |done| {
+            let total = reader.info().slices();
+            let region = write_image(&volume.at(version.id), &mut *reader, offset, &mut |done| {
                 watch(volume::Progress { stage: Stage::Slices, done, total })
             })?;
             (volume, region)
         }
-        None => {
+        (_, image) => {
             let codec = options.codec.as_deref().map(str::parse::<Codec>).transpose()?.unwrap_or_default();
             let how = ImportOptions {
                 chunk_shape: options.chunk.clone(),
@@ -155,7 +195,15 @@ pub(crate) fn import(
                 reducer: options.scales.reducer()?,
                 labels: options.labels,
             };
-            let volume = import_image(store, (version.repo, version.id), name, reader, &how, &mut watch)?;
+            let target = (version.repo, version.id);
+            let volume = match image {
+                Image::Slabs(mut reader) => {
+                    import_image(store, target, name, &mut *reader, &how, &mut watch)?
+                }
+                Image::Regions(regions, identity) => {
+                    import_regions(store, target, name, (&*regions, &identity), &how, &mut watch)?
+                }
+            };
             let region = volume.properties().grid.bounds();
             (volume, region)
         }
