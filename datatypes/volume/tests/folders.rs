@@ -19,8 +19,8 @@ use engine_api::ErrorKind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use volume::{
-    CreateOptions, ImageAxis, ImageInfo, create_image, create_scales, open_image, open_regions, open_scale,
-    open_scale_regions, scales_of,
+    CreateOptions, ImageAxis, ImageInfo, RawSpec, create_image, create_scales, open_image, open_regions,
+    open_scale, open_scale_regions, scales_of,
 };
 
 const SHAPE: [u64; 3] = [7, 5, 6];
@@ -355,8 +355,21 @@ fn descriptions_that_cannot_be_are_refused() {
     assert_eq!(with("/num_channels", json!(3)), ErrorKind::Unsupported);
     assert_eq!(with("/data_type", json!("float64")), ErrorKind::Unsupported);
     assert_eq!(with("/@type", json!("neuroglancer_skeletons")), ErrorKind::Unsupported);
-    let sharded = precomputed_failure(|info| info["scales"][0]["sharding"] = json!({"@type": "x"}));
-    assert_eq!(sharded, ErrorKind::Unsupported);
+    let sharded = |change: Value| {
+        let mut sharding = json!({
+            "@type": "neuroglancer_uint64_sharded_v1", "hash": "identity", "preshift_bits": 0,
+            "minishard_bits": 1, "shard_bits": 1,
+        });
+        sharding.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        precomputed_failure(|info| info["scales"][0]["sharding"] = sharding)
+    };
+    assert_eq!(sharded(json!({"@type": "neuroglancer_uint64_sharded_v9"})), ErrorKind::Unsupported);
+    assert_eq!(sharded(json!({"hash": "sha"})), ErrorKind::Corrupt);
+    assert_eq!(sharded(json!({"data_encoding": "lzma"})), ErrorKind::Corrupt);
+    assert_eq!(sharded(json!({"preshift_bits": 64})), ErrorKind::Corrupt);
+    assert_eq!(sharded(json!({"shard_bits": u32::MAX})), ErrorKind::Corrupt);
+    assert_eq!(sharded(json!({"shard_bits": -1})), ErrorKind::Corrupt);
+    assert_eq!(sharded(json!({"minishard_bits": 33})), ErrorKind::Corrupt);
     let flat = precomputed_failure(|info| {
         info["scales"][0]["encoding"] = json!("compressed_segmentation");
         info["scales"][0]["compressed_segmentation_block_size"] = json!([8, 0, 8]);
@@ -428,6 +441,39 @@ proptest! {
 }
 
 const READ_IN_PARTS: [&str; 5] = ["a.nii", "a.npy", "a.precomputed", "a.zarr", "b.ome.zarr"];
+
+#[test]
+fn parts_of_raw_and_of_big_endian_files_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.raw");
+    let info = image(DType::U32);
+    let data = sample(&info);
+    write_file(&path, &info, &data, CreateOptions::default()).unwrap();
+    let spec = RawSpec { shape: SHAPE.to_vec(), dtype: DType::U32 };
+    assert_eq!(open_regions(&path, None).err().unwrap().kind(), ErrorKind::InvalidArgument);
+    let raw = open_regions(&path, Some(&spec)).unwrap().unwrap();
+
+    let header = "{'descr': '>u4', 'fortran_order': False, 'shape': (7, 5, 6), }\n";
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    let swapped: Vec<u8> = data.chunks(4).flat_map(|element| element.iter().rev()).copied().collect();
+    let path = dir.path().join("a.npy");
+    fs::write(&path, [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), &swapped].concat())
+        .unwrap();
+    let npy = open_regions(&path, None).unwrap().unwrap();
+
+    let bounds = Region::at_origin(&SHAPE).unwrap();
+    for region in ["0:7,0:5,0:6", "2:5,1:4,3:4", "6:7,0:5,2:6", "1:3,0:5,0:6"] {
+        let region: Region = region.parse().unwrap();
+        let mut expected = vec![0; region.bytes(4).unwrap()];
+        copy_region(&data, &bounds, &mut expected, &region, &region, 4).unwrap();
+        for reader in [&raw, &npy] {
+            let mut part = vec![0xee; expected.len()];
+            reader.read_region(&region, &mut part).unwrap();
+            assert_eq!(part, expected, "{region}");
+        }
+    }
+    assert_eq!(raw.chunk_shape(), None);
+}
 
 #[test]
 fn requests_that_do_not_fit_are_refused() {
@@ -641,7 +687,7 @@ proptest! {
     #[test]
     fn damaged_files_of_folders_never_panic(
         name in prop::sample::select(&["zstd.zarr", "gzip.zarr", "sharded_end.zarr", "sharded_start.zarr",
-            "image.ome.zarr", "precomputed_raw", "precomputed_labels"][..]),
+            "image.ome.zarr", "precomputed_raw", "precomputed_labels", "sharded_raw", "sharded_labels"][..]),
         which in any::<prop::sample::Index>(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<Option<prop::sample::Index>>(),

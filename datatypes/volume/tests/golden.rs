@@ -65,7 +65,12 @@ fn segmentations_that_another_library_compressed_are_decoded() {
 
 #[test]
 fn precomputed_volumes_are_read_as_tensorstore_wrote_them() {
-    for (name, dtype) in [("precomputed_raw", DType::U16), ("precomputed_labels", DType::U64)] {
+    for (name, dtype) in [
+        ("precomputed_raw", DType::U16),
+        ("precomputed_labels", DType::U64),
+        ("sharded_raw", DType::U16),
+        ("sharded_labels", DType::U64),
+    ] {
         let path = golden(name);
         assert_eq!(scales_of(&path).unwrap().len(), 2);
         let info = check(&path, 0, dtype);

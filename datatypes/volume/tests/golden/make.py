@@ -1,4 +1,6 @@
-"""Makes the golden images beside it, with tensorstore, zarr, compressed-segmentation and tifffile.
+"""Makes the golden images beside it.
+
+Made with tensorstore 0.1.86, zarr 3.1.6, compressed-segmentation 2.3.3 and tifffile 2026.3.3.
 
     python make.py
 
@@ -40,7 +42,7 @@ def segmentation_chunks():
             (HERE / f"segmentation_{dtype}_{name}.bin").write_bytes(encoded)
 
 
-def precomputed(name, dtype, encoding, kind):
+def precomputed(name, dtype, encoding, kind, **more):
     path = fresh(name)
     for scale, step in enumerate((1, 2)):
         data = expected(dtype)[::step, ::step, ::step].transpose(2, 1, 0)
@@ -49,6 +51,7 @@ def precomputed(name, dtype, encoding, kind):
             "voxel_offset": [-3 * (2 - scale), 10, 100],
             "encoding": encoding,
             "chunk_size": [8, 8, 4],
+            **more,
             "resolution": [4.5 * step, 4 * step, 40 * step],
         }
         if encoding == "compressed_segmentation":
@@ -134,3 +137,15 @@ zarr_arrays()
 ome_zarr()
 precomputed("precomputed_raw", "uint16", "raw", "image")
 precomputed("precomputed_labels", "uint64", "compressed_segmentation", "segmentation")
+sharding = {"@type": "neuroglancer_uint64_sharded_v1", "preshift_bits": 1, "shard_bits": 1}
+precomputed(
+    "sharded_raw", "uint16", "raw", "image", chunk_size=[2, 3, 2],
+    sharding={**sharding, "hash": "identity", "minishard_bits": 2},
+)
+precomputed(
+    "sharded_labels", "uint64", "compressed_segmentation", "segmentation", chunk_size=[2, 3, 2],
+    sharding={
+        **sharding, "hash": "murmurhash3_x86_128", "minishard_bits": 3, "minishard_index_encoding": "gzip",
+        "data_encoding": "gzip",
+    },
+)
