@@ -12,13 +12,14 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chunks::DType;
+use chunks::{ChunkStore, DType};
 use common::{SHAPE, chunked, image, nm, read_all, read_file, sample, write_file};
-use engine_api::ErrorKind;
+use engine_api::version::Versioned;
+use engine_api::{ErrorKind, MemoryStore};
 use proptest::prelude::*;
 use volume::{
-    CreateOptions, ImageInfo, create_image, create_scales, open_image, open_scale, open_scale_regions,
-    scales_of,
+    CreateOptions, ImageInfo, ImportOptions, create_image, create_scales, export_region, import_image,
+    open_image, open_scale, open_scale_regions, scales_of,
 };
 
 const FOLDERS: [&str; 3] = ["a.precomputed", "a.zarr", "a.ome.zarr"];
@@ -206,4 +207,38 @@ fn copy_tree(from: &Path, to: &Path, files: &mut Vec<PathBuf>) {
         }
     }
     files.sort();
+}
+
+#[test]
+fn an_image_goes_through_a_volume_from_any_format_to_any() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/image.ome.zarr");
+    let (info, data) = read_file(&golden).unwrap();
+    let store = Versioned::create(MemoryStore::new()).unwrap();
+    let repo = store.create_repo("r", None).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut from = golden;
+    for (at, (name, unit, spacing)) in [
+        ("a.precomputed", "nm", 250.0),
+        ("a.nii.gz", "um", 0.25),
+        ("a.ome.tif", "um", 0.25),
+        ("a.ome.zarr", "um", 0.25),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut reader = open_image(&from, None).unwrap();
+        let place = (repo.id, repo.root);
+        let options = ImportOptions::default();
+        let volume =
+            import_image(&store, place, &at.to_string(), reader.as_mut(), &options, &mut |_| Ok(())).unwrap();
+        let volume = volume.at(repo.root);
+        let to = dir.path().join(name);
+        export_region(&volume, &volume.grid().bounds(), |info| create_image(&to, info), &mut |_| Ok(()))
+            .unwrap();
+        let (back, same) = read_file(&to).unwrap();
+        assert_eq!((back.shape(), back.dtype(), &same), (info.shape(), info.dtype(), &data), "{name}");
+        let x = &back.axes()[2];
+        assert_eq!((x.spacing, x.unit.as_deref()), (Some(spacing), Some(unit)), "{name}");
+        from = to;
+    }
 }
