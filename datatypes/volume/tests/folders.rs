@@ -163,7 +163,7 @@ proptest! {
     /// Whatever happens, it is an error or an image, and no panic.
     #[test]
     fn damaged_files_of_folders_never_panic(
-        name in prop::sample::select(&["zstd.zarr", "gzip.zarr", "sharded_end.zarr", "sharded_start.zarr",
+        name in prop::sample::select(&["zstd.zarr", "blosc_lz4.zarr", "blosc_zlib.zarr", "gzip.zarr", "sharded_end.zarr", "sharded_start.zarr",
             "image.ome.zarr", "precomputed_raw", "precomputed_labels", "sharded_raw", "sharded_labels"][..]),
         which in any::<prop::sample::Index>(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),

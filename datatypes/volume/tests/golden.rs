@@ -164,3 +164,20 @@ fn ome_tiffs_are_read_as_tifffile_wrote_them() {
         first.chunks(plane).flat_map(|plane| [plane.to_vec(), one_more(plane)].concat()).collect();
     assert_eq!(data, planes);
 }
+
+#[test]
+fn arrays_in_blosc_are_read_as_zarr_python_wrote_them() {
+    for (name, dtype) in [("lz4", DType::F64), ("zstd", DType::U16), ("zlib", DType::U32)] {
+        let (info, data) = read_file(&golden(&format!("blosc_{name}.zarr"))).unwrap();
+        assert_eq!((info.shape(), info.dtype()), ([16, 16, 100].as_slice(), dtype), "{name}");
+        let expected = (0..16 * 16 * 100u16).flat_map(|at| {
+            let value = at / 7;
+            match dtype {
+                DType::F64 => f64::from(value).to_le_bytes().to_vec(),
+                DType::U32 => u32::from(value).to_le_bytes().to_vec(),
+                _ => value.to_le_bytes().to_vec(),
+            }
+        });
+        assert_eq!(data, expected.collect::<Vec<u8>>(), "{name}");
+    }
+}

@@ -15,7 +15,7 @@ import numpy as np
 import tensorstore as ts
 import tifffile
 import zarr
-from zarr.codecs import BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
 
 HERE = pathlib.Path(__file__).parent
 SHAPE = (5, 7, 9)
@@ -81,6 +81,12 @@ def zarr_arrays():
         "gzip.zarr", serializer=BytesCodec(endian="big"), compressors=[GzipCodec(level=5), Crc32cCodec()],
         filters=TransposeCodec(order=(2, 0, 1)), chunk_key_encoding={"name": "v2", "separator": "."},
     )
+    for cname, shuffle, kind in (("lz4", "shuffle", "f8"), ("zstd", "noshuffle", "u2"), ("zlib", "shuffle", "u4")):
+        array = zarr.create_array(
+            store=fresh(f"blosc_{cname}.zarr"), shape=(16, 16, 100), dtype=kind, chunks=(16, 9, 100),
+            compressors=BloscCodec(cname=cname, shuffle=shuffle, clevel=5, blocksize=4096),
+        )
+        array[...] = np.arange(16 * 16 * 100).reshape(16, 16, 100) // 7
     # Of float32; what isn't written is NaN, and the last slices aren't.
     array = zarr.create_array(
         store=fresh("fill.zarr"), shape=SHAPE, dtype="float32", fill_value=float("nan"), chunks=(3, 4, 9),
