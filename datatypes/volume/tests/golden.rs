@@ -65,7 +65,12 @@ fn segmentations_that_another_library_compressed_are_decoded() {
 
 #[test]
 fn precomputed_volumes_are_read_as_tensorstore_wrote_them() {
-    for (name, dtype) in [("precomputed_raw", DType::U16), ("precomputed_labels", DType::U64)] {
+    for (name, dtype) in [
+        ("precomputed_raw", DType::U16),
+        ("precomputed_labels", DType::U64),
+        ("sharded_raw", DType::U16),
+        ("sharded_labels", DType::U64),
+    ] {
         let path = golden(name);
         assert_eq!(scales_of(&path).unwrap().len(), 2);
         let info = check(&path, 0, dtype);
@@ -158,4 +163,21 @@ fn ome_tiffs_are_read_as_tifffile_wrote_them() {
     let planes: Vec<u8> =
         first.chunks(plane).flat_map(|plane| [plane.to_vec(), one_more(plane)].concat()).collect();
     assert_eq!(data, planes);
+}
+
+#[test]
+fn arrays_in_blosc_are_read_as_zarr_python_wrote_them() {
+    for (name, dtype) in [("lz4", DType::F64), ("zstd", DType::U16), ("zlib", DType::U32)] {
+        let (info, data) = read_file(&golden(&format!("blosc_{name}.zarr"))).unwrap();
+        assert_eq!((info.shape(), info.dtype()), ([16, 16, 100].as_slice(), dtype), "{name}");
+        let expected = (0..16 * 16 * 100u16).flat_map(|at| {
+            let value = at / 7;
+            match dtype {
+                DType::F64 => f64::from(value).to_le_bytes().to_vec(),
+                DType::U32 => u32::from(value).to_le_bytes().to_vec(),
+                _ => value.to_le_bytes().to_vec(),
+            }
+        });
+        assert_eq!(data, expected.collect::<Vec<u8>>(), "{name}");
+    }
 }

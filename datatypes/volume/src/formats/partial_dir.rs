@@ -94,7 +94,15 @@ fn exists() -> Error {
     Error::new(ErrorKind::AlreadyExists, "there is something of this name, and a folder is never replaced")
 }
 
+/// Makes a folder durable with all that is in it: a sync of its whole file system takes far less time than one
+/// of each file, of which there may be very many.
+#[cfg(target_os = "linux")]
+fn sync_tree(folder: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(folder)?)?)
+}
+
 /// Makes all files and folders durable, the names in a folder after what they name.
+#[cfg(not(target_os = "linux"))]
 fn sync_tree(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

@@ -43,6 +43,12 @@ pub(super) fn check_request(info: &ImageInfo, region: &Region, bytes: usize) -> 
     Ok(())
 }
 
+/// Bytes that aren't wanted are read along where a read of its own would cost about as much.
+const WORTH_A_READ: u64 = 16 << 10;
+
+/// The most that is read at once with bytes that aren't wanted.
+const MOST_AT_ONCE: u64 = 4 << 20;
+
 /// An image whose elements lie one after another in a file.
 pub(super) struct FileRegions {
     file: Positioned,
@@ -85,15 +91,34 @@ impl RegionReader for FileRegions {
         }
         let run_axis = whole - 1;
         let run = region.shape()[run_axis].saturating_mul(strides[run_axis]);
-        let run = usize::try_from(run).unwrap_or(usize::MAX);
+        // Runs that follow each other at one distance: those along the axis before.
+        let (runs, distance) = match run_axis.checked_sub(1) {
+            Some(axis) => (region.shape()[axis], strides[axis]),
+            None => (1, run),
+        };
+        let span = (runs - 1).saturating_mul(distance).saturating_add(run);
+        let at_once = span <= MOST_AT_ONCE && span <= runs.saturating_mul(run.saturating_add(WORTH_A_READ));
+        let narrow = |length: u64| usize::try_from(length).unwrap_or(usize::MAX);
+        let (run, runs) = (narrow(run), narrow(runs));
+        let mut scratch = if at_once { vec![0; narrow(span)] } else { Vec::new() };
         let mut index = [0u64; MAX_RANK];
-        for part in out.chunks_mut(run) {
+        for part in out.chunks_mut(run.saturating_mul(runs)) {
             // In bounds, so that it is less than the image's bytes, which fit.
             let place: u64 = (0..shape.len())
                 .map(|axis| (region.offset()[axis].unsigned_abs() + index[axis]) * strides[axis])
                 .sum();
-            self.file.read_exact_at(part, self.start.saturating_add(place)).map_err(read_failed)?;
-            for axis in (0..run_axis).rev() {
+            let place = self.start.saturating_add(place);
+            if at_once {
+                self.file.read_exact_at(&mut scratch, place).map_err(read_failed)?;
+                for (row, from) in part.chunks_mut(run).zip(scratch.chunks(narrow(distance))) {
+                    row.copy_from_slice(&from[..run]);
+                }
+            } else {
+                for (row, at) in part.chunks_mut(run).zip((place..).step_by(narrow(distance))) {
+                    self.file.read_exact_at(row, at).map_err(read_failed)?;
+                }
+            }
+            for axis in (0..run_axis.saturating_sub(1)).rev() {
                 index[axis] += 1;
                 if index[axis] < region.shape()[axis] {
                     break;

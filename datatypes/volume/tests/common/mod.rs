@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chunks::DType;
 use engine_api::{Error, ErrorKind, Result};
-use volume::{CreateOptions, ImageInfo, ImageReader, create_image_with, open_image};
+use volume::{CreateOptions, ImageAxis, ImageInfo, ImageReader, create_image_with, open_image};
 
 /// A real input.
 pub(crate) fn testdata(name: &str) -> PathBuf {
@@ -60,4 +60,30 @@ pub(crate) fn failure(name: &str, bytes: &[u8]) -> Error {
 /// The kind of [`failure`].
 pub(crate) fn failure_kind(name: &str, bytes: &[u8]) -> ErrorKind {
     failure(name, bytes).kind()
+}
+
+/// The shape of most images of folders, z, y, x.
+pub(crate) const SHAPE: [u64; 3] = [7, 5, 6];
+
+/// Chunks of this shape.
+pub(crate) fn chunked(shape: [u64; 3]) -> CreateOptions {
+    CreateOptions { chunk_shape: Some(shape.to_vec()), ..CreateOptions::default() }
+}
+
+/// Axes z, y, x in nanometres.
+pub(crate) fn nm(spacings: [f64; 3]) -> Vec<ImageAxis> {
+    ["z", "y", "x"]
+        .into_iter()
+        .zip(spacings)
+        .map(|(name, spacing)| ImageAxis {
+            name: name.into(),
+            spacing: Some(spacing),
+            unit: Some("nm".into()),
+        })
+        .collect()
+}
+
+/// An image of [`SHAPE`].
+pub(crate) fn image(dtype: DType) -> ImageInfo {
+    ImageInfo::new(&SHAPE, dtype).unwrap().with_axes(nm([40.0, 4.5, 4.0])).unwrap()
 }

@@ -1,4 +1,6 @@
-"""Makes the golden images beside it, with tensorstore, zarr, compressed-segmentation and tifffile.
+"""Makes the golden images beside it.
+
+Made with tensorstore 0.1.86, zarr 3.1.6, compressed-segmentation 2.3.3 and tifffile 2026.3.3.
 
     python make.py
 
@@ -13,7 +15,7 @@ import numpy as np
 import tensorstore as ts
 import tifffile
 import zarr
-from zarr.codecs import BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ShardingCodec, TransposeCodec, ZstdCodec
 
 HERE = pathlib.Path(__file__).parent
 SHAPE = (5, 7, 9)
@@ -40,7 +42,7 @@ def segmentation_chunks():
             (HERE / f"segmentation_{dtype}_{name}.bin").write_bytes(encoded)
 
 
-def precomputed(name, dtype, encoding, kind):
+def precomputed(name, dtype, encoding, kind, **more):
     path = fresh(name)
     for scale, step in enumerate((1, 2)):
         data = expected(dtype)[::step, ::step, ::step].transpose(2, 1, 0)
@@ -49,6 +51,7 @@ def precomputed(name, dtype, encoding, kind):
             "voxel_offset": [-3 * (2 - scale), 10, 100],
             "encoding": encoding,
             "chunk_size": [8, 8, 4],
+            **more,
             "resolution": [4.5 * step, 4 * step, 40 * step],
         }
         if encoding == "compressed_segmentation":
@@ -78,6 +81,12 @@ def zarr_arrays():
         "gzip.zarr", serializer=BytesCodec(endian="big"), compressors=[GzipCodec(level=5), Crc32cCodec()],
         filters=TransposeCodec(order=(2, 0, 1)), chunk_key_encoding={"name": "v2", "separator": "."},
     )
+    for cname, shuffle, kind in (("lz4", "shuffle", "f8"), ("zstd", "noshuffle", "u2"), ("zlib", "shuffle", "u4")):
+        array = zarr.create_array(
+            store=fresh(f"blosc_{cname}.zarr"), shape=(16, 16, 100), dtype=kind, chunks=(16, 9, 100),
+            compressors=BloscCodec(cname=cname, shuffle=shuffle, clevel=5, blocksize=4096),
+        )
+        array[...] = np.arange(16 * 16 * 100).reshape(16, 16, 100) // 7
     # Of float32; what isn't written is NaN, and the last slices aren't.
     array = zarr.create_array(
         store=fresh("fill.zarr"), shape=SHAPE, dtype="float32", fill_value=float("nan"), chunks=(3, 4, 9),
@@ -134,3 +143,15 @@ zarr_arrays()
 ome_zarr()
 precomputed("precomputed_raw", "uint16", "raw", "image")
 precomputed("precomputed_labels", "uint64", "compressed_segmentation", "segmentation")
+sharding = {"@type": "neuroglancer_uint64_sharded_v1", "preshift_bits": 1, "shard_bits": 1}
+precomputed(
+    "sharded_raw", "uint16", "raw", "image", chunk_size=[2, 3, 2],
+    sharding={**sharding, "hash": "identity", "minishard_bits": 2},
+)
+precomputed(
+    "sharded_labels", "uint64", "compressed_segmentation", "segmentation", chunk_size=[2, 3, 2],
+    sharding={
+        **sharding, "hash": "murmurhash3_x86_128", "minishard_bits": 3, "minishard_index_encoding": "gzip",
+        "data_encoding": "gzip",
+    },
+)

@@ -7,6 +7,7 @@ use engine_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::sharded::Sharding;
 use crate::formats::info::{ImageAxis, ImageInfo};
 
 /// What a volume's `@type` is, where it says one.
@@ -170,15 +171,18 @@ impl Scale {
         }
     }
 
+    /// How chunks are in shards, if they are.
+    pub(super) fn sharding(&self, grid: &Grid) -> Result<Option<Sharding>> {
+        let Some(json) = self.sharding.as_ref().filter(|sharding| !sharding.is_null()) else {
+            return Ok(None);
+        };
+        let [z, y, x] = grid.chunk_counts()[..] else { return Ok(None) };
+        Sharding::parse(json, [x, y, z]).map(Some)
+    }
+
     /// # Errors
     /// `Unsupported` for what can't be read.
     pub(super) fn encoding(&self, dtype: DType) -> Result<Encoding> {
-        if self.sharding.as_ref().is_some_and(|sharding| !sharding.is_null()) {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "the scale's chunks are in shards; rewrite it with a file per chunk",
-            ));
-        }
         let name = self.encoding.to_ascii_lowercase();
         match (name.as_str(), self.compressed_segmentation_block_size) {
             ("raw", _) => Ok(Encoding::Raw),

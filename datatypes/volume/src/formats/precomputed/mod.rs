@@ -3,11 +3,12 @@
 //! The layout is that of
 //! <https://github.com/google/neuroglancer/blob/master/src/datasource/precomputed/volume.md>. A chunk stores x
 //! fastest, so that it is C order with the axes reversed, (z, y, x), and nothing is transposed. Chunks are raw
-//! or compressed segmentation, each a file of its own; one that isn't there is zeros. Where the first element
+//! or compressed segmentation, each a file of its own or, only read, in shards; one that isn't there is zeros. Where the first element
 //! lies in the world, `voxel_offset`, goes to the metadata.
 
 mod info;
 mod read;
+mod sharded;
 mod write;
 
 pub(super) use read::{open_regions, scales_of};

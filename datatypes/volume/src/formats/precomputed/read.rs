@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use chunks::{Grid, Region, copy_region, fill_region, zeroed};
+use chunks::{Coords, Grid, Region, copy_region, fill_region, zeroed};
 use engine_api::{Error, ErrorKind, Result};
 use flate2::read::MultiGzDecoder;
 
 use super::INFO;
 use super::info::{Encoding, Info, chunk_name, reversed};
+use super::sharded::{Minishards, Sharding};
 use crate::formats::compressed_segmentation::{decode_compressed_segmentation, most_encoded_bytes};
 use crate::formats::file::read_text;
 use crate::formats::info::ImageInfo;
@@ -24,6 +25,7 @@ struct PrecomputedScale {
     folder: PathBuf,
     image: ImageInfo,
     grid: Grid,
+    sharding: Option<Sharding>,
     encoding: Encoding,
     /// x, y, z.
     voxel_offset: [i64; 3],
@@ -46,9 +48,11 @@ pub(in crate::formats) fn open_regions(path: &Path, scale: usize) -> Result<Box<
     {
         return Err(Error::new(ErrorKind::Corrupt, "the blocks of the segmentation have no extent"));
     }
+    let grid = scale.grid(&image)?;
     Ok(Box::new(PrecomputedScale {
         folder: path.join(scale.folder()?),
-        grid: scale.grid(&image)?,
+        sharding: scale.sharding(&grid)?,
+        grid,
         encoding,
         voxel_offset: scale.voxel_offset,
         image,
@@ -67,11 +71,16 @@ impl RegionReader for PrecomputedScale {
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {
         check_request(&self.image, region, out.len())?;
         let size = self.grid.element_size();
+        let mut minishards = Minishards::new();
         for coords in self.grid.chunks_in(region)? {
             let Some(chunk) = self.grid.clipped_region(&coords)? else { continue };
             let Some(overlap) = chunk.intersection(region) else { continue };
             let name = chunk_name(&chunk, self.voxel_offset);
-            let data = self.read_chunk(&name, &chunk).map_err(|error| error.with("chunk", &name))?;
+            let data = match &self.sharding {
+                None => self.read_chunk(&name, &chunk),
+                Some(sharding) => self.read_in_shard(sharding, &coords, &chunk, &mut minishards),
+            }
+            .map_err(|error| error.with("chunk", &name))?;
             match data {
                 Some(data) => copy_region(&data, &chunk, out, region, &overlap, size)?,
                 None => fill_region(out, region, &overlap, self.grid.fill())?,
@@ -92,21 +101,56 @@ impl PrecomputedScale {
                 None => return Ok(None),
             },
         };
-        let bytes = chunk.bytes(self.grid.element_size())?;
         match self.encoding {
-            Encoding::Raw => read_raw(file, compressed, bytes).map(Some),
+            Encoding::Raw => read_raw(file, compressed, chunk.bytes(self.grid.element_size())?).map(Some),
             Encoding::CompressedSegmentation(block) => {
-                let [z, y, x] = *chunk.shape() else { return Err(wrong_length()) };
-                let shape = [z, y, x];
-                let most = most_encoded_bytes(self.grid.dtype(), shape, block);
-                let encoded = read_encoded(file, most)?;
-                let mut data = zeroed(bytes)?;
-                decode_compressed_segmentation(self.grid.dtype(), shape, block, &encoded, &mut data)
-                    .map_err(|error| error.with("block_xyz", format_args!("{:?}", reversed(block))))?;
-                Ok(Some(data))
+                let most = most_encoded_bytes(self.grid.dtype(), extents(chunk)?, block);
+                self.decode(read_encoded(file, most)?, chunk).map(Some)
             }
         }
     }
+
+    /// A chunk's elements, from a shard.
+    fn read_in_shard(
+        &self,
+        sharding: &Sharding,
+        coords: &Coords,
+        chunk: &Region,
+        minishards: &mut Minishards,
+    ) -> Result<Option<Vec<u8>>> {
+        let &[z, y, x] = &**coords else { return Err(wrong_length()) };
+        let most = match self.encoding {
+            Encoding::Raw => u64::try_from(chunk.bytes(self.grid.element_size())?).unwrap_or(u64::MAX),
+            Encoding::CompressedSegmentation(block) => {
+                most_encoded_bytes(self.grid.dtype(), extents(chunk)?, block)
+            }
+        };
+        // None of the chunks of a scale is before its first.
+        let place = [x, y, z].map(|at| u64::from(at.unsigned_abs()));
+        let stored = sharding.read(&self.folder, place, most, minishards)?;
+        stored.map(|stored| self.decode(stored, chunk)).transpose()
+    }
+
+    /// A chunk's elements from what is stored of it.
+    fn decode(&self, stored: Vec<u8>, chunk: &Region) -> Result<Vec<u8>> {
+        let bytes = chunk.bytes(self.grid.element_size())?;
+        match self.encoding {
+            Encoding::Raw if stored.len() == bytes => Ok(stored),
+            Encoding::Raw => Err(wrong_length().with("expected", bytes).with("found", stored.len())),
+            Encoding::CompressedSegmentation(block) => {
+                let mut data = zeroed(bytes)?;
+                decode_compressed_segmentation(self.grid.dtype(), extents(chunk)?, block, &stored, &mut data)
+                    .map_err(|error| error.with("block_xyz", format_args!("{:?}", reversed(block))))?;
+                Ok(data)
+            }
+        }
+    }
+}
+
+/// z, y, x.
+fn extents(chunk: &Region) -> Result<[u64; 3]> {
+    let &[z, y, x] = chunk.shape() else { return Err(wrong_length()) };
+    Ok([z, y, x])
 }
 
 fn open(path: &Path) -> Result<Option<File>> {

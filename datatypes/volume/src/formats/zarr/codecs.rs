@@ -7,6 +7,7 @@ use engine_api::{Error, ErrorKind, Result};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
+use super::blosc;
 use super::metadata::Extension;
 use super::{corrupt, unsupported};
 use crate::formats::bytes::{ByteOrder, swap_elements};
@@ -28,6 +29,7 @@ enum Compressor {
     Gzip,
     Zstd,
     Crc32c,
+    Blosc,
 }
 
 /// How the chunks of a shard are found.
@@ -118,6 +120,7 @@ impl Chain {
                 "gzip" => Compressor::Gzip,
                 "zstd" => Compressor::Zstd,
                 "crc32c" => Compressor::Crc32c,
+                "blosc" => Compressor::Blosc,
                 other => return Err(unsupported("codec", other)),
             };
             if !is_bytes {
@@ -189,6 +192,7 @@ impl Compressor {
                     zstd::stream::read::Decoder::with_buffer(data.as_slice()).map_err(read_failed)?;
                 read_at_most(decoder, most).map_err(|error| damaged().caused_by(error))
             }
+            Self::Blosc => blosc::decode(&data, most),
             Self::Crc32c => {
                 let Some((content, checksum)) = data.split_last_chunk::<4>() else { return Err(damaged()) };
                 if crc32c::crc32c(content) != u32::from_le_bytes(*checksum) {

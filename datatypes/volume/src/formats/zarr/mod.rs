@@ -3,10 +3,12 @@
 //!
 //! The layouts are those of <https://zarr-specs.readthedocs.io/en/latest/v3/core/> and
 //! <https://ngff.openmicroscopy.org/0.5/>. Axes are in C order already. Chunks are read through the codecs
-//! `bytes`, `transpose`, `gzip`, `zstd`, `crc32c` and `sharding_indexed`, each of which writes no more than the
+//! `bytes`, `transpose`, `gzip`, `zstd`, `crc32c`, `blosc` and
+//! `sharding_indexed`, each of which writes no more than the
 //! chunk can have; they are written as `bytes` and `zstd`, and not at all where every element is zero.
 
 mod array;
+mod blosc;
 mod codecs;
 mod metadata;
 mod ome;
