@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use engine_api::key::{DataContext, InstanceId, MetadataContext, TKey, TKeyClass, VersionId};
+use engine_api::layers::Metered;
 use engine_api::version::{Flow, NewInstance, OrderedKeyValue, Resolved, Seen, Versioned};
 use engine_api::{
     Bytes, Capabilities, Durability, ErrorKind, Fetch, KeyRange, MemoryStore, Processes, Result, Store, View,
@@ -180,4 +181,67 @@ fn what_has_no_versions_is_read_too() {
     store.put(&MetadataContext, &own, "on".into()).unwrap();
     let reader = store.reader(&MetadataContext).unwrap();
     assert_eq!(reader.get(&own).unwrap().as_deref(), Some(b"on".as_slice()));
+}
+
+#[test]
+fn a_value_that_is_the_answer_is_lent_and_not_copied() {
+    let (store, instance, root) = made(MemoryStore::new());
+    let ctx = DataContext::versioned(instance, root);
+    store.put(&ctx, &tkey("a"), "1".into()).unwrap();
+    let reader = store.reader(&ctx).unwrap();
+    let (mut outer, mut inner) = (None, None);
+    let read = &mut |bytes: &[u8]| {
+        outer = Some(bytes.as_ptr());
+        // A copy for this one would be beside the one that is being read.
+        assert!(reader.get_with(&tkey("a"), &mut |bytes| inner = Some(bytes.as_ptr())).unwrap());
+    };
+    assert!(reader.get_with(&tkey("a"), read).unwrap());
+    assert!(outer.is_some() && outer == inner);
+}
+
+#[test]
+fn what_follows_a_value_is_stepped_over_unless_the_value_is_large() {
+    const LARGE: usize = 256 << 10;
+    for (bytes, entries) in [(1, 3), (LARGE - 1, 3), (LARGE, 1)] {
+        let (store, instance, root) = made(Metered::new(MemoryStore::new()));
+        let mut version = root;
+        for _ in 0..3 {
+            store.put(&DataContext::versioned(instance, version), &tkey("a"), vec![0; bytes].into()).unwrap();
+            store.commit_version(version, "").unwrap();
+            version = store.new_version(version, None).unwrap().id;
+        }
+        let reader = store.reader(&DataContext::versioned(instance, version)).unwrap();
+        let before = store.store().usage().entries_read;
+        reader.visit_with(&KeyRange::ALL, Fetch::Entries, &mut |_, _| Ok(Flow::Continue(()))).unwrap();
+        assert_eq!(store.store().usage().entries_read - before, entries, "values of {bytes} bytes");
+    }
+}
+
+#[test]
+fn a_range_steps_over_a_few_entries_of_others_and_seeks_past_many() {
+    for (siblings, entries) in [(8, 9), (100, 13)] {
+        let (store, instance, root) = made(Metered::new(MemoryStore::new()));
+        store.put(&DataContext::versioned(instance, root), &tkey("a"), "root".into()).unwrap();
+        store.commit_version(root, "").unwrap();
+        for number in 0..siblings {
+            let sibling = store.new_version(root, Some(&number.to_string())).unwrap().id;
+            store.put(&DataContext::versioned(instance, sibling), &tkey("a"), "other".into()).unwrap();
+        }
+        let late = store.new_version(root, Some("late")).unwrap().id;
+        let reader = store.reader(&DataContext::versioned(instance, late)).unwrap();
+        let before = store.store().usage().entries_read;
+        let mut each = |_: &[u8], seen: Seen<'_>| {
+            assert_eq!(seen.into_resolved()?.into_value()?.as_deref(), Some(b"root".as_slice()));
+            Ok(Flow::Continue(()))
+        };
+        reader.visit_with(&KeyRange::ALL, Fetch::Entries, &mut each).unwrap();
+        assert_eq!(store.store().usage().entries_read - before, entries, "beside {siblings} siblings");
+    }
+}
+
+#[test]
+fn a_reader_shows_what_it_reads() {
+    let (store, instance, root) = made(MemoryStore::new());
+    let shown = format!("{:?}", store.reader(&DataContext::versioned(instance, root)).unwrap());
+    assert!(shown.starts_with("Reader") && shown.contains(&format!("{root:?}")), "{shown}");
 }

@@ -1,7 +1,7 @@
 //! Versioned data in any ordered key-value engine.
 //!
 //! Everything of [`engine_api`] is here, with the engines that the crate's features switch on, and the
-//! datatypes [`keyvalue`], [`volume`] and [`chunks`].
+//! datatypes [`keyvalue`], [`volume`] with its scales ([`downres`]), and [`chunks`].
 //!
 //! ```
 //! use kvdag::keyvalue::KeyValue;
@@ -31,6 +31,7 @@ pub mod cli;
 pub mod tiers;
 
 pub use chunks;
+pub use downres;
 pub use engine_api::*;
 pub use keyvalue;
 pub use volume;

@@ -25,7 +25,7 @@ fn the_demo_succeeds_on_a_temporary_store_and_leaves_the_picture() {
 fn the_demo_runs_in_memory() {
     let folder = tempdir().unwrap();
     let run = succeed(folder.path(), &["demo", "--store", "memory:"]);
-    assert!(run.out.contains("$ kvdag fill memory: head --region"), "{}", run.out);
+    assert!(run.out.contains("$ kvdag volume fill memory: head --region"), "{}", run.out);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod store;
 mod table;
 mod twist;
 mod view;
+mod workers;
 
 use std::sync::LazyLock;
 
@@ -29,6 +30,7 @@ use flaw::Flaw;
 use table::{REFERENCE, TABLE};
 
 pub use kill::{Kill, KillTable, Missed, Scope, kill_table};
+pub(crate) use workers::serve;
 
 /// A store that is wrong in one way.
 #[derive(Debug)]

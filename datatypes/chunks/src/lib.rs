@@ -2,6 +2,7 @@
 
 mod axes;
 mod buffer;
+mod cells;
 mod codec;
 mod coords;
 mod copy;
@@ -21,6 +22,7 @@ mod workers;
 
 pub use axes::MAX_RANK;
 pub use buffer::zeroed;
+pub use cells::coarser_region;
 pub use codec::{Codec, Compression, FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame};
 pub use coords::{Coords, decode_coords, encode_coords};
 pub use copy::{copy_region, fill_region};

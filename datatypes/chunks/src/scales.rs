@@ -4,6 +4,7 @@ use engine_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::axes::{Axes, rank_mismatch};
+use crate::cells::coarser_region;
 use crate::walk::ChunksIn;
 use crate::{Coords, Grid, Region};
 
@@ -108,7 +109,7 @@ impl Scales {
                 "a chunk of the coarser scale is made from too many elements",
             );
         }
-        let coarse = coarsened(&last.bounds(), factors)?;
+        let coarse = coarser_region(&last.bounds(), factors)?;
         let grid = Grid::new(coarse.shape(), last.chunk_shape(), last.dtype())?
             .with_fill(*last.fill())?
             .with_origin(coarse.offset())?;
@@ -179,7 +180,7 @@ impl Scales {
     /// # Errors
     /// `InvalidArgument` when there is no such scale but 0, or the number of axes is wrong.
     pub fn coarser_region(&self, scale: usize, finer: &Region) -> Result<Region> {
-        coarsened(finer, self.factors(scale)?)
+        coarser_region(finer, self.factors(scale)?)
     }
 
     /// The elements of the scale before that those of a region are made from, out of bounds ones included.
@@ -246,26 +247,6 @@ impl Scales {
             .with("scale", scale)
             .with("scales", self.grids.len())
     }
-}
-
-/// The cells that a region has elements in.
-fn coarsened(region: &Region, factors: &[u64]) -> Result<Region> {
-    if region.rank() != factors.len() {
-        return Err(rank_mismatch(factors.len(), region.rank()));
-    }
-    let mut offset = Vec::with_capacity(factors.len());
-    let mut shape = Vec::with_capacity(factors.len());
-    for (axis, factor) in factors.iter().enumerate() {
-        let factor = i64::try_from(*factor).unwrap_or(i64::MAX);
-        let first = region.offset()[axis].div_euclid(factor);
-        let length = match region.shape()[axis] {
-            0 => 0,
-            _ => first.abs_diff(region.end(axis).saturating_sub(1).div_euclid(factor)).saturating_add(1),
-        };
-        offset.push(first);
-        shape.push(length);
-    }
-    Region::new(&offset, &shape)
 }
 
 /// The scales as JSON has them.

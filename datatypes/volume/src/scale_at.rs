@@ -1,6 +1,6 @@
 //! One scale of a volume at a version.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -10,7 +10,9 @@ use engine_api::key::{DataContext, TKey};
 use engine_api::version::{Batcher, Flow, OrderedKeyValue, Resolved, Versioned};
 use engine_api::{Bytes, ErrorKind, Fetch, Result, Store};
 
-use crate::keys::{chunk_key, chunk_of_key, scale_range};
+use crate::keys::{chunk_key, chunk_of_key, label_key, scale_range};
+use crate::labels::{Counting, Counts, CountsOf, changes, count_labels, voxels_value};
+use crate::properties::Properties;
 
 /// Writers of one chunk that keep meeting each other give up after this many attempts. Who has to repeat was
 /// overtaken by somebody who hadn't, so that the work goes on all the same.
@@ -27,6 +29,8 @@ pub(crate) struct ScaleAt<'s, S> {
     scale: u8,
     grid: Grid,
     codec: Codec,
+    /// Whether the labels of chunks are kept in the index.
+    indexed: bool,
     /// Held by the one thread that reads, changes and writes chunks.
     turn: Mutex<()>,
     exclusive: Mutex<Exclusive>,
@@ -53,15 +57,22 @@ impl<'s, S: Store> ScaleAt<'s, S> {
     pub(crate) fn new(
         store: &'s Versioned<S>,
         ctx: DataContext,
-        scale: u8,
-        grid: Grid,
-        codec: Codec,
+        (scale, grid): (u8, Grid),
+        properties: &Properties,
     ) -> Self {
-        Self { store, ctx, scale, grid, codec, turn: Mutex::new(()), exclusive: Mutex::default() }
+        let indexed = properties.labels && scale == 0;
+        let codec = properties.codec;
+        Self { store, ctx, scale, grid, codec, indexed, turn: Mutex::new(()), exclusive: Mutex::default() }
     }
 
-    pub(crate) fn codec(&self) -> Codec {
-        self.codec
+    /// Compresses chunks, and counts their labels where there is an index.
+    pub(crate) fn encode(&self, source: &dyn ChunkSource) -> Result<Encoded> {
+        if !self.indexed {
+            return Ok(Encoded { chunks: encode_chunks(&self.grid, self.codec, source)?, labels: None });
+        }
+        let counting = Counting::new(source, &self.grid);
+        let chunks = encode_chunks(&self.grid, self.codec, &counting)?;
+        Ok(Encoded { chunks, labels: Some(counting.into_counts()) })
     }
 
     fn key(&self, chunk: &Coords) -> TKey {
@@ -102,7 +113,7 @@ impl<'s, S: Store> ScaleAt<'s, S> {
     /// Writes chunks in one batch that requires those of `reads` to be what they were, and `others` too.
     pub(crate) fn write_once(
         &self,
-        encoded: &[EncodedChunk],
+        encoded: &Encoded,
         reads: &HashMap<Coords, Resolved>,
         others: &[(TKey, Resolved)],
     ) -> Result<()> {
@@ -110,10 +121,28 @@ impl<'s, S: Store> ScaleAt<'s, S> {
         for (tkey, read) in others {
             batch.require(tkey, read);
         }
-        for (chunk, frame) in encoded {
+        for (chunk, frame) in &encoded.chunks {
             let tkey = self.key(chunk);
             if let Some(read) = reads.get(chunk) {
                 batch.require(&tkey, read);
+            }
+            if let Some(labels) = &encoded.labels {
+                let before = match reads.get(chunk) {
+                    Some(read) => read.clone(),
+                    None => {
+                        let now = self.store.resolve(&self.ctx, &tkey)?;
+                        batch.require(&tkey, &now);
+                        now
+                    }
+                };
+                let before = self.labels_before(chunk, &before)?;
+                let now = labels.get(chunk).unwrap_or(const { &Counts::new() });
+                for (label, voxels) in changes(&before, now) {
+                    match voxels {
+                        Some(voxels) => batch.put(&label_key(label, chunk), voxels_value(voxels)),
+                        None => batch.delete(&label_key(label, chunk)),
+                    }
+                }
             }
             match frame {
                 Some(frame) => batch.put(&tkey, Bytes::from(frame.clone())),
@@ -130,6 +159,37 @@ impl<'s, S: Store> ScaleAt<'s, S> {
         }
         batch.commit()
     }
+
+    /// The labels that the index may have of a chunk: of one in conflict, those of all sides.
+    fn labels_before(&self, chunk: &Coords, resolved: &Resolved) -> Result<BTreeSet<u64>> {
+        let mut labels = BTreeSet::new();
+        let mut take = |frame: &[u8]| -> Result<()> {
+            let mut data = vec![0; self.grid.chunk_bytes()];
+            decode_chunk(&self.grid, chunk, frame, &mut data)?;
+            labels.extend(count_labels(&self.grid, chunk, &data)?.into_keys());
+            Ok(())
+        };
+        match resolved {
+            Resolved::Found { value, .. } => take(value)?,
+            Resolved::Deleted { .. } | Resolved::Absent => {}
+            Resolved::Conflict { versions } => {
+                for version in versions {
+                    let ctx = DataContext::versioned(self.ctx.instance(), *version);
+                    if let Resolved::Found { value, .. } = self.store.resolve(&ctx, &self.key(chunk))? {
+                        take(&value)?;
+                    }
+                }
+            }
+        }
+        Ok(labels)
+    }
+}
+
+/// Chunks on their way into the store.
+pub(crate) struct Encoded {
+    chunks: Vec<EncodedChunk>,
+    /// What they hold, where there is an index.
+    labels: Option<CountsOf>,
 }
 
 impl<S: Store> ChunkStore for ScaleAt<'_, S> {
@@ -146,7 +206,7 @@ impl<S: Store> ChunkStore for ScaleAt<'_, S> {
     }
 
     fn write_chunks(&self, source: &dyn ChunkSource) -> Result<()> {
-        let encoded = encode_chunks(&self.grid, self.codec, source)?;
+        let encoded = self.encode(source)?;
         match self.owned_reads() {
             Some(reads) => self.write_once(&encoded, &reads, &[]),
             None => repeat(&mut || self.write_once(&encoded, &HashMap::new(), &[])),
@@ -157,7 +217,8 @@ impl<S: Store> ChunkStore for ScaleAt<'_, S> {
         for chunk in chunks {
             self.grid.chunk_region(chunk)?;
         }
-        let gone: Vec<_> = chunks.iter().map(|chunk| (*chunk, None)).collect();
+        let labels = self.indexed.then(CountsOf::new);
+        let gone = Encoded { chunks: chunks.iter().map(|chunk| (*chunk, None)).collect(), labels };
         repeat(&mut || self.write_once(&gone, &HashMap::new(), &[]))
     }
 

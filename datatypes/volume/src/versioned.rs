@@ -24,8 +24,10 @@ impl<'s, S: Store> Volume<'s, S> {
     /// Makes a volume in a repo; every element is the fill value, at every version.
     ///
     /// # Errors
-    /// `AlreadyExists` when the repo has an instance of this name.
+    /// `AlreadyExists` when the repo has an instance of this name; `InvalidArgument` and `TooLarge` for properties that
+    /// don't fit together.
     pub fn create(store: &'s Versioned<S>, repo: RepoId, name: &str, properties: Properties) -> Result<Self> {
+        properties.check()?;
         let scales = properties.scales()?;
         let new = NewInstance::new(name, DATATYPE).properties(properties.to_json()?);
         let instance = store.create_instance(repo, &new)?;
@@ -39,7 +41,7 @@ impl<'s, S: Store> Volume<'s, S> {
     /// its import was cut short.
     pub fn open(store: &'s Versioned<S>, name: &str) -> Result<Self> {
         let volume = Self::open_unfinished(store, name)?;
-        if volume.properties.importing {
+        if volume.properties.importing.is_some() {
             return Err(Error::new(
                 ErrorKind::Poisoned,
                 "the volume's import was cut short; import it again under this name",
@@ -54,7 +56,10 @@ impl<'s, S: Store> Volume<'s, S> {
     /// # Errors
     /// Those of [`open`](Self::open), but `Poisoned`.
     pub fn open_unfinished(store: &'s Versioned<S>, name: &str) -> Result<Self> {
-        let instance = store.instance_of(DATATYPE, name)?;
+        Self::of_instance(store, store.instance_of(DATATYPE, name)?)
+    }
+
+    pub(crate) fn of_instance(store: &'s Versioned<S>, instance: Instance) -> Result<Self> {
         let properties = Properties::from_json(&instance.properties)?;
         let scales = properties.scales()?;
         Ok(Self { store, instance, properties, scales })
@@ -73,17 +78,28 @@ impl<'s, S: Store> Volume<'s, S> {
     /// Replaces what the volume says of itself.
     ///
     /// # Errors
-    /// `InvalidArgument` when the grid or the scales differ: the stored chunks wouldn't fit others.
+    /// `InvalidArgument` when the grid differs, or scales that there are, or whether elements are labels: what is
+    /// stored wouldn't fit. Coarser scales may be added.
     pub fn set_properties(&mut self, properties: Properties) -> Result<()> {
-        if properties.grid != self.properties.grid || properties.factors != self.properties.factors {
+        if properties.grid != self.properties.grid
+            || properties.labels != self.properties.labels
+            || !properties.factors.starts_with(&self.properties.factors)
+        {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "a volume's grid and scales are fixed when it is made",
+                "a volume's grid, scales and kind are fixed when it is made",
             ));
         }
+        let scales = properties.scales()?;
         self.instance = self.store.set_properties(self.instance.id, &properties.to_json()?)?;
         self.properties = properties;
+        self.scales = scales;
         Ok(())
+    }
+
+    /// The versioned store that it is in.
+    pub fn store(&self) -> &'s Versioned<S> {
+        self.store
     }
 
     /// The grids of all scales.

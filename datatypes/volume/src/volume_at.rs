@@ -1,18 +1,20 @@
 //! A volume at a version, at all of its scales.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use chunks::{
     ChunkSink, ChunkSource, ChunkStore, Coords, DerivedChunks, Grid, MultiscaleStore, ScaleReader, Scales,
-    decode_chunk, encode_chunks,
+    decode_chunk,
 };
 use engine_api::key::{DataContext, Mark, VersionId};
 use engine_api::version::{Flow, OrderedKeyValue, Resolved, Versioned};
-use engine_api::{Error, ErrorKind, Result, Store};
+use engine_api::{Error, ErrorKind, Fetch, Result, Store};
+use serde::{Deserialize, Serialize};
 
-use crate::keys::{chunk_key, chunk_of_key, chunk_range};
+use crate::keys::{chunk_key, chunk_of_key, chunk_range, label_of_key, label_range, scale_range, scales_key};
+use crate::labels::{LabelSize, LabelVisitor, voxels_of};
 use crate::properties::Properties;
 use crate::scale_at::{ScaleAt, repeat};
 
@@ -53,7 +55,7 @@ impl<'s, S: Store> VolumeAt<'s, S> {
     ) -> Self {
         let stores = (0u8..)
             .zip(scales.grids())
-            .map(|(scale, grid)| ScaleAt::new(store, ctx, scale, *grid, properties.codec))
+            .map(|(scale, grid)| ScaleAt::new(store, ctx, (scale, *grid), &properties))
             .collect();
         Self { store, ctx, properties, scales, stores }
     }
@@ -92,6 +94,150 @@ impl<'s, S: Store> VolumeAt<'s, S> {
             Ok(Flow::Continue(()))
         })?;
         Ok(count)
+    }
+
+    /// How many scales the volume has at most, full resolution among them.
+    pub fn scale_count(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// How many scales are made at the version, full resolution among them: the others hold nothing yet.
+    ///
+    /// # Errors
+    /// `Conflict` when versions were merged that say differently.
+    pub fn scales_made(&self) -> Result<usize> {
+        let made = self.store.resolve(&self.ctx, &scales_key())?.into_value()?;
+        match made {
+            Some(json) => {
+                let Made { scales } = serde_json::from_slice(&json).map_err(|error| {
+                    Error::new(ErrorKind::Corrupt, "the number of a volume's scales can't be read")
+                        .caused_by(error)
+                })?;
+                Ok(scales.clamp(1, self.scales.len()))
+            }
+            None => Ok(1),
+        }
+    }
+
+    /// Notes that all scales are made at the version.
+    pub(crate) fn note_scales(&self) -> Result<()> {
+        let now = self.store.resolve(&self.ctx, &scales_key())?;
+        let scales = self.scales.len();
+        if scales == 1 && now == Resolved::Absent {
+            return Ok(());
+        }
+        let json = serde_json::to_vec(&Made { scales }).map_err(|error| {
+            Error::new(ErrorKind::Internal, "the number of scales can't be written as JSON").caused_by(error)
+        })?;
+        if matches!(&now, Resolved::Found { value, .. } if value[..] == json) {
+            return Ok(());
+        }
+        self.store.put(&self.ctx, &scales_key(), json.into())
+    }
+
+    /// Calls `visit` with each label that the volume holds, with its voxels; background isn't among them.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the volume isn't one of labels; `Conflict` when a chunk with a label is in conflict.
+    pub fn labels(&self, visit: &mut LabelVisitor<'_>) -> Result<()> {
+        let mut last: Option<LabelSize> = None;
+        let mut flow = Flow::Continue(());
+        self.visit_index(None, &mut |label, _, voxels| {
+            match &mut last {
+                Some(size) if size.label == label => {
+                    size.voxels += voxels;
+                    size.chunks += 1;
+                }
+                _ => {
+                    if let Some(size) = last.replace(LabelSize { label, voxels, chunks: 1 }) {
+                        flow = visit(size)?;
+                    }
+                }
+            }
+            Ok(flow)
+        })?;
+        match last {
+            Some(size) if flow.is_continue() => visit(size).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The chunks that hold a label, in C order, with the number of its voxels in each.
+    ///
+    /// # Errors
+    /// As [`labels`](Self::labels).
+    pub fn chunks_of_label(&self, label: u64) -> Result<Vec<(Coords, u64)>> {
+        let mut chunks = Vec::new();
+        self.visit_index(Some(label), &mut |_, chunk, voxels| {
+            chunks.push((chunk, voxels));
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(chunks)
+    }
+
+    fn visit_index(
+        &self,
+        label: Option<u64>,
+        visit: &mut dyn FnMut(u64, Coords, u64) -> Result<Flow>,
+    ) -> Result<()> {
+        if !self.properties.labels {
+            return Err(Error::new(ErrorKind::InvalidArgument, "the volume isn't one of labels"));
+        }
+        self.store.visit(&self.ctx, &label_range(label), Fetch::Entries, &mut |tkey, resolved| {
+            let (label, chunk) = label_of_key(tkey)?;
+            match resolved.into_value().map_err(|error| error.with("label", label).with("chunk", chunk))? {
+                Some(value) => visit(label, chunk, voxels_of(&value)?),
+                None => Ok(Flow::Continue(())),
+            }
+        })
+    }
+
+    /// The chunks of full resolution that another version has otherwise, in C order.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such version.
+    pub fn changed_since(&self, before: VersionId) -> Result<Vec<Coords>> {
+        let mut changed = Vec::new();
+        let Some(version) = self.ctx.version() else { return Ok(changed) };
+        self.store.diff(self.ctx.instance(), (before, version), &scale_range(0), &mut |found| {
+            changed.push(chunk_of_key(&found.tkey)?.1);
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(changed)
+    }
+
+    /// The chunks of a scale that are in conflict.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when there is no such scale.
+    pub fn chunks_in_conflict(&self, scale: usize) -> Result<BTreeSet<Coords>> {
+        self.scales.grid(scale)?;
+        let mut chunks = BTreeSet::new();
+        let (Some(version), Ok(scale)) = (self.ctx.version(), u8::try_from(scale)) else { return Ok(chunks) };
+        self.store.conflicts(self.ctx.instance(), &[version], &scale_range(scale), &mut |found| {
+            chunks.insert(chunk_of_key(&found.tkey)?.1);
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(chunks)
+    }
+
+    /// The chunks that are stored of each scale, as the version shows it, and the bytes that they take.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn stored(&self) -> Result<Vec<(u64, u64)>> {
+        let mut stored = vec![(0, 0); self.scales.len()];
+        self.store.visit(&self.ctx, &chunk_range(), Fetch::Entries, &mut |tkey, resolved| {
+            let (scale, _) = chunk_of_key(tkey)?;
+            if let Some((chunks, bytes)) = stored.get_mut(usize::from(scale)) {
+                *chunks += 1;
+                if let Resolved::Found { value, .. } = &resolved {
+                    *bytes += u64::try_from(value.len()).unwrap_or(u64::MAX);
+                }
+            }
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(stored)
     }
 
     fn at_scale(&self, scale: usize) -> Result<&ScaleAt<'s, S>> {
@@ -150,13 +296,19 @@ impl<S: Store> MultiscaleStore for VolumeAt<'_, S> {
         let target = self.at_scale(scale)?;
         repeat(&mut || {
             let reads = Reads { volume: self, seen: Mutex::default() };
-            let encoded = encode_chunks(target.grid(), target.codec(), &Made { source, reads: &reads })?;
+            let encoded = target.encode(&Derived { source, reads: &reads })?;
             let seen = reads.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
             let required: Vec<_> =
                 seen.into_iter().map(|((scale, chunk), was)| (chunk_key(scale, &chunk), was)).collect();
             target.write_once(&encoded, &HashMap::new(), &required)
         })
     }
+}
+
+/// What is noted of the scales at a version.
+#[derive(Serialize, Deserialize)]
+struct Made {
+    scales: usize,
 }
 
 /// What chunks were derived from.
@@ -181,12 +333,12 @@ impl<S: Store> ScaleReader for Reads<'_, '_, S> {
 }
 
 /// Derived chunks as a source.
-struct Made<'a, 's, S> {
+struct Derived<'a, 's, S> {
     source: &'a dyn DerivedChunks,
     reads: &'a Reads<'a, 's, S>,
 }
 
-impl<S: Store> ChunkSource for Made<'_, '_, S> {
+impl<S: Store> ChunkSource for Derived<'_, '_, S> {
     fn len(&self) -> usize {
         self.source.len()
     }

@@ -105,7 +105,7 @@ fn kinds_of_nifti_that_cannot_be_read_say_so() {
 
 #[test]
 fn a_file_cut_anywhere_is_corrupt() {
-    for name in ["a.nii", "a.nii.gz", "a.npy", "a.tif"] {
+    for name in ["a.nii", "a.nii.gz", "a.npy", "a.tif", "a.ome.tif"] {
         let whole = written(name, DType::U16);
         for length in 0..whole.len() {
             let error = failure(name, &whole[..length]);
@@ -258,8 +258,38 @@ fn a_tiff_whose_directories_go_in_circles_is_corrupt() {
     assert_eq!(failure_kind("a.tif", &file), ErrorKind::Corrupt);
 }
 
+/// A TIFF of three pages of 5 x 4 with this description.
+fn described(text: &str) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tif");
+    let mut info = ImageInfo::new(&[3, 4, 5], DType::U8).unwrap();
+    info.metadata.insert("tiff".into(), serde_json::json!({ "description": text }));
+    write_file(&path, &info, &[7; 60], CreateOptions::default()).unwrap();
+    std::fs::read(&path).unwrap()
+}
+
+#[test]
+fn an_ome_tiff_without_the_pages_that_it_describes_is_corrupt() {
+    let ome = |x: u64, z: u64, t: u64| {
+        described(&format!(
+            "<OME><Image><Pixels DimensionOrder='XYZCT' SizeX='{x}' SizeY='4' SizeZ='{z}' SizeC='1' SizeT='{t}'/>\
+             </Image></OME>"
+        ))
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.tif");
+    std::fs::write(&path, ome(5, 1, 3)).unwrap();
+    let (info, data) = read_file(&path).unwrap();
+    assert_eq!((info.shape(), info.axes()[0].name.as_str(), data), ([3, 4, 5].as_slice(), "t", vec![7; 60]));
+    for (x, z, t) in [(5, 3, 2), (5, 2, 1), (4, 3, 1), (5, 1 << 40, 1 << 40), (5, u64::MAX, 2)] {
+        assert_eq!(failure_kind("a.tif", &ome(x, z, t)), ErrorKind::Corrupt, "{x} {z} {t}");
+    }
+}
+
 static WHOLE: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
-    ["a.nii", "a.nii.gz", "a.npy", "a.tif"].map(|name| (name, written(name, DType::U16))).to_vec()
+    ["a.nii", "a.nii.gz", "a.npy", "a.tif", "a.ome.tif"]
+        .map(|name| (name, written(name, DType::U16)))
+        .to_vec()
 });
 
 proptest! {

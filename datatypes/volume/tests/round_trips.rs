@@ -12,20 +12,11 @@ mod common;
 use std::io::Write;
 
 use chunks::DType;
-use common::{failure_kind, read_all, read_file, write_file};
+use common::{failure_kind, read_all, read_file, sample, write_file};
 use engine_api::ErrorKind;
 use volume::{CreateOptions, Format, ImageAxis, ImageInfo, RawSpec, create_image, open_image};
 
 const SHAPE: [u64; 3] = [5, 4, 3];
-
-/// Elements whose bytes all differ from their neighbours', so that no order of bytes goes unseen.
-fn sample(info: &ImageInfo) -> Vec<u8> {
-    let bytes = usize::try_from(info.total_bytes()).unwrap();
-    if info.dtype() == DType::Bool {
-        return (0..bytes).map(|at| u8::from(at % 3 == 0)).collect();
-    }
-    (0..bytes).map(|at| u8::try_from((at * 37 + at / 8) % 127).unwrap()).collect()
-}
 
 #[test]
 fn every_type_survives_every_format() {
@@ -277,4 +268,129 @@ fn impossible_images_are_refused() {
     assert_eq!(kind(&[3, 0]), ErrorKind::InvalidArgument);
     assert_eq!(kind(&[1; 6]), ErrorKind::InvalidArgument);
     assert_eq!(kind(&[1 << 31, 1 << 31]), ErrorKind::TooLarge);
+}
+
+#[test]
+fn axes_and_spacings_survive_ome_tiff() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.ome.tif");
+    let axis = |name: &str, spacing: f64, unit: &str| ImageAxis {
+        name: name.to_owned(),
+        spacing: Some(spacing),
+        unit: Some(unit.to_owned()),
+    };
+    let axes = vec![
+        axis("t", 2.5, "s"),
+        ImageAxis::named("c"),
+        axis("z", 3.0, "um"),
+        axis("y", 0.5, "mm"),
+        axis("x", 8.0, "nm"),
+    ];
+    for deflate in [false, true] {
+        let info = ImageInfo::new(&[2, 3, 4, 5, 6], DType::I16).unwrap().with_axes(axes.clone()).unwrap();
+        let options = CreateOptions { tiff_deflate: deflate, ..CreateOptions::default() };
+        write_file(&path, &info, &sample(&info), options).unwrap();
+        let (back, data) = read_file(&path).unwrap();
+        assert_eq!((back.shape(), back.axes(), data), (info.shape(), info.axes(), sample(&info)));
+    }
+    for (dtype, names) in
+        [(DType::I64, &["z", "y", "x"]), (DType::U64, &["z", "y", "x"]), (DType::U8, &["x", "y", "z"])]
+    {
+        let info = ImageInfo::new(&SHAPE, dtype).unwrap();
+        let info = info.with_axes(names.iter().map(|name| ImageAxis::named(name)).collect()).unwrap();
+        assert_eq!(create_image(&path, &info).err().unwrap().kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[test]
+fn every_type_of_ome_tiff_survives() {
+    let dir = tempfile::tempdir().unwrap();
+    for &dtype in DType::ALL.iter().filter(|dtype| !matches!(dtype, DType::I64 | DType::U64)) {
+        let info = ImageInfo::new(&SHAPE, dtype).unwrap();
+        let path = dir.path().join("a.ome.tif");
+        write_file(&path, &info, &sample(&info), CreateOptions::default()).unwrap();
+        let (back, data) = read_file(&path).unwrap();
+        let kept = if dtype == DType::Bool { DType::U8 } else { dtype };
+        assert_eq!((back.shape(), back.dtype(), data), (SHAPE.as_slice(), kept, sample(&info)), "{dtype}");
+        assert_eq!(back.axes(), info.axes());
+    }
+}
+
+fn names_in(path: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn slices_become_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    let info = ImageInfo::new(&[2, 3, 16, 24], DType::U16).unwrap();
+    // From 1000 at the left to 1230 at the right, and a slice's number on top.
+    let value = |slice: u64, x: u64| u16::try_from(1000 + 10 * x + slice).unwrap();
+    let data: Vec<u8> = (0..6)
+        .flat_map(|slice| (0..16 * 24).flat_map(move |at| value(slice, at % 24).to_le_bytes()))
+        .collect();
+    let window = Some((1000.0, 1255.0));
+    for (format, ending) in [(Format::PngSlices, "png"), (Format::JpegSlices, "jpg")] {
+        let path = dir.path().join(ending);
+        let options = CreateOptions { format: Some(format), window, ..CreateOptions::default() };
+        write_file(&path, &info, &data, options).unwrap();
+        let expected: Vec<String> =
+            (0..6).map(|at| format!("t{:04}_z{:04}.{ending}", at / 3, at % 3)).collect();
+        assert_eq!(names_in(&path), expected);
+        for (slice, name) in (0..).zip(names_in(&path)) {
+            let (size, pixels) = decode_picture(std::fs::read(path.join(name)).unwrap(), ending);
+            assert_eq!(size, (24, 16));
+            for (at, pixel) in (0..).zip(&pixels) {
+                let exact = i32::from(value(slice, at % 24)) - 1000;
+                let error = (i32::from(*pixel) - exact).abs();
+                // A gradient is hardly changed by a JPEG.
+                assert!(
+                    error <= if ending == "png" { 0 } else { 4 },
+                    "{ending} {slice} {at}: {pixel} for {exact}"
+                );
+            }
+        }
+        assert_eq!(open_image(&path, None).err().unwrap().kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+fn decode_picture(file: Vec<u8>, ending: &str) -> ((u32, u32), Vec<u8>) {
+    let file = std::io::Cursor::new(file);
+    if ending == "png" {
+        let mut reader = png::Decoder::new(file).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        return ((reader.info().width, reader.info().height), pixels);
+    }
+    let mut decoder = zune_jpeg::JpegDecoder::new(file);
+    let colours = decoder.decode().unwrap();
+    let info = decoder.info().unwrap();
+    assert_eq!(info.components, 1);
+    // The decoder makes red, green and blue of gray.
+    let pixels = colours.as_chunks::<3>().0.iter().map(|pixel| pixel[0]).collect();
+    ((info.width.into(), info.height.into()), pixels)
+}
+
+#[test]
+fn pictures_that_cannot_be_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let kind = |format: Format, shape: &[u64], dtype: DType, window: Option<(f64, f64)>| {
+        let options = CreateOptions { format: Some(format), window, ..CreateOptions::default() };
+        let info = ImageInfo::new(shape, dtype).unwrap();
+        volume::create_image_with(&dir.path().join("a"), &info, options).err().map(|error| error.kind())
+    };
+    let (png, jpeg) = (Format::PngSlices, Format::JpegSlices);
+    assert_eq!(kind(png, &SHAPE, DType::U16, None), Some(ErrorKind::InvalidArgument));
+    assert_eq!(kind(png, &SHAPE, DType::F32, Some((1.0, 1.0))), Some(ErrorKind::InvalidArgument));
+    assert_eq!(kind(png, &SHAPE, DType::F32, Some((f64::NAN, 1.0))), Some(ErrorKind::InvalidArgument));
+    assert_eq!(kind(png, &[4, 4], DType::U8, None), Some(ErrorKind::Unsupported));
+    assert_eq!(kind(jpeg, &[1, 1, 65536], DType::U8, None), Some(ErrorKind::TooLarge));
+    assert_eq!(kind(png, &[1, 1 << 32, 1], DType::U8, None), Some(ErrorKind::TooLarge));
+    assert_eq!(kind(png, &SHAPE, DType::Bool, None), None);
+    assert_eq!(names_in(dir.path()), Vec::<String>::new());
 }

@@ -9,8 +9,8 @@ use engine_api::layers::{Fault, Faults, Faulty};
 use engine_api::version::{Flow, OrderedKeyValue, Repo, Versioned};
 use engine_api::{Error, ErrorKind, KeyRange, MemoryStore, Result, Store, StoreExt};
 use volume::{
-    ImageInfo, ImageReader, ImageWriter, ImportOptions, Properties, Volume, export_region, import_image,
-    write_image,
+    ImageInfo, ImageReader, ImageWriter, ImportOptions, Progress, Properties, Volume, export_region,
+    import_image, write_image,
 };
 
 fn store() -> (Versioned<MemoryStore>, Repo) {
@@ -213,8 +213,13 @@ impl ImageWriter for SinkWriter {
 fn export<S: Store>(volume: &volume::VolumeAt<'_, S>, region: &Region) -> Vec<u8> {
     let sink = Sink::default();
     let writer = sink.clone();
-    export_region(volume, region, |info| Ok(Box::new(SinkWriter(info.clone(), writer))), &mut |_| Ok(()))
-        .unwrap();
+    export_region(
+        volume,
+        (0, region),
+        |info| Ok(Box::new(SinkWriter(info.clone(), writer))),
+        &mut |_| Ok(()),
+    )
+    .unwrap();
     let done = sink.0.lock().unwrap();
     assert!(done.1, "the file was finished");
     done.0.clone()
@@ -229,11 +234,11 @@ fn what_is_imported_is_exported_whatever_the_chunks() {
         ([64, 64, 64], Codec::default()),
     ] {
         let (store, repo) = store();
-        let options = ImportOptions { chunk_shape: Some(chunk.to_vec()), codec };
+        let options = ImportOptions { chunk_shape: Some(chunk.to_vec()), codec, ..ImportOptions::default() };
         let mut image = Pixels::new(&[9, 11, 13], 5);
         let mut seen = Vec::new();
-        let volume = import_image(&store, (repo.id, repo.root), "v", &mut image, &options, &mut |done| {
-            seen.push(done);
+        let volume = import_image(&store, (repo.id, repo.root), "v", &mut image, &options, &mut |progress| {
+            seen.push(progress.done);
             Ok(())
         })
         .unwrap();
@@ -255,7 +260,9 @@ fn an_import_that_fails_or_is_stopped_leaves_nothing() {
     truncated.data.truncate(1500);
     let outcome = import_image(&store, (repo.id, repo.root), "v", &mut truncated, &options, &mut |_| Ok(()));
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Corrupt);
-    let stop = &mut |done| if done < 4 { Ok(()) } else { Err(Error::new(ErrorKind::Unavailable, "stopped")) };
+    let stop = &mut |progress: Progress| {
+        if progress.done < 4 { Ok(()) } else { Err(Error::new(ErrorKind::Unavailable, "stopped")) }
+    };
     let outcome =
         import_image(&store, (repo.id, repo.root), "v", &mut Pixels::new(&[9, 11, 13], 5), &options, stop);
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
@@ -272,8 +279,8 @@ fn what_a_killed_import_left_is_refused_and_replaced_by_the_next() {
     let options = ImportOptions { chunk_shape: Some(vec![2, 8, 8]), ..ImportOptions::default() };
     // A commit fails and takes the clean-up with it, which is what a kill looks like from here.
     let mut image = Pixels::new(&[9, 11, 13], 5);
-    let outcome = import_image(&store, (repo.id, repo.root), "v", &mut image, &options, &mut |done| {
-        if done >= 4 {
+    let outcome = import_image(&store, (repo.id, repo.root), "v", &mut image, &options, &mut |progress| {
+        if progress.done >= 4 {
             faults.fail_after(Fault::Commit, 0);
             return Err(Error::new(ErrorKind::Unavailable, "killed"));
         }

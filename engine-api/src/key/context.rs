@@ -237,6 +237,67 @@ mod tests {
     }
 
     #[test]
+    fn a_context_tells_what_it_means() {
+        let (instance, version) = (InstanceId(7), VersionId(9));
+        let versioned = DataContext::versioned(instance, version);
+        assert_eq!((versioned.instance(), versioned.version()), (instance, Some(version)));
+        assert_eq!(versioned.scope(), Scope::Versioned(instance, version));
+        let flat = DataContext::unversioned(instance);
+        assert_eq!((flat.instance(), flat.version()), (instance, None));
+        assert_eq!(flat.scope(), Scope::Unversioned(instance));
+        assert_eq!(MetadataContext.scope(), Scope::Metadata);
+    }
+
+    #[test]
+    fn the_keys_of_a_key_lie_between_its_bounds() {
+        let ctx = DataContext::versioned(InstanceId(7), VersionId(9));
+        let tkey = TKey::from(b"a\0");
+        let entry = DataKey {
+            instance: InstanceId(7),
+            tkey: tkey.clone(),
+            version: VersionId(9),
+            client: ClientId(0),
+            mark: Mark::Data,
+        };
+        assert_eq!(ctx.construct_key(&tkey), entry.encode());
+        let flat = DataContext::unversioned(InstanceId(7)).construct_key(&tkey);
+        assert_eq!(flat, entry.clone().at_version(VersionId(0)).encode());
+        let tombstone = DataKey { mark: Mark::Tombstone, ..entry.clone() };
+        assert_eq!(ctx.tombstone_key(&tkey), tombstone.encode());
+        for version in [0, 9, u32::MAX] {
+            let key =
+                DataKey { client: ClientId(3), ..entry.clone().at_version(VersionId(version)) }.encode();
+            assert!(key.starts_with(&ctx.unversioned_key_prefix(&tkey)));
+            assert!(ctx.min_version_key(&tkey) <= key && key < ctx.max_version_key(&tkey));
+            assert_eq!(ctx.version_from_key(&key).unwrap(), VersionId(version));
+            assert_eq!(ctx.client_from_key(&key).unwrap(), ClientId(3));
+            assert_eq!(ctx.tkey_from_key(&key).unwrap(), tkey);
+        }
+        assert!(ctx.max_version_key(&tkey) < ctx.min_version_key(&TKey::from(b"a\0\0")));
+        assert!(ctx.max_version_key(&TKey::from("a")) < ctx.min_version_key(&tkey));
+    }
+
+    #[test]
+    fn metadata_has_a_key_space_of_its_own() {
+        let key = MetadataContext.construct_key(&TKey::from("ab"));
+        assert_eq!(key, b"\0ab");
+        assert_eq!(MetadataContext.tkey_from_key(&key).unwrap(), TKey::from("ab"));
+        let data = DataContext::unversioned(InstanceId(0)).construct_key(&TKey::default());
+        let all = MetadataContext.full_range(&KeyRange::ALL);
+        assert_eq!(all, MetadataContext.key_range());
+        assert!(all.contains(&key) && all.contains(b"\0\xFF\xFF") && !all.contains(&data));
+        let bounds = [
+            (KeyRange::new("a".."b"), KeyRange::new(&b"\0a"[..]..&b"\0b"[..])),
+            (KeyRange::new("a"..="b"), KeyRange::new(&b"\0a"[..]..=&b"\0b"[..])),
+            (KeyRange::new("a"..), KeyRange::new(&b"\0a"[..]..&b"\x01"[..])),
+            (KeyRange::new(.."b"), KeyRange::new(&b"\0"[..]..&b"\0b"[..])),
+        ];
+        for (range, full) in bounds {
+            assert_eq!(MetadataContext.full_range(&range), full);
+        }
+    }
+
+    #[test]
     fn keys_of_another_context_are_refused() {
         let ctx = DataContext::versioned(InstanceId(1), VersionId(9));
         let other = DataContext::versioned(InstanceId(2), VersionId(9));

@@ -115,3 +115,38 @@ impl fmt::Debug for TKey {
         write!(f, "TKey(\"{}\")", self.0.escape_ascii())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_class_and_what_follows() {
+        let key = TKey::new(TKeyClass(7), b"a\0");
+        assert_eq!(key.as_bytes(), b"\x07a\0");
+        assert_eq!(key.as_ref(), b"\x07a\0");
+        assert_eq!(key.class().unwrap(), TKeyClass(7));
+        assert_eq!(key.class_bytes().unwrap(), b"a\0");
+        assert_eq!(format!("{key:?}"), r#"TKey("\x07a\x00")"#);
+        let empty = TKey::default();
+        assert_eq!(empty.class().unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(empty.class_bytes().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn every_way_to_a_key_keeps_its_bytes() {
+        let key = TKey::new(TKeyClass(b'a'), b"b");
+        assert_eq!(TKey::from("ab"), key);
+        assert_eq!(TKey::from(b"ab"), key);
+        assert_eq!(TKey::from(b"ab".as_slice()), key);
+        assert_eq!(TKey::from(b"ab".to_vec()), key);
+        assert_eq!(TKey::from_bytes("ab"), key);
+    }
+
+    #[test]
+    fn a_class_has_its_keys_and_no_others() {
+        assert_eq!(TKeyClass(7).min_key().as_bytes(), [7]);
+        assert_eq!(TKeyClass(7).range(), KeyRange::new([7_u8]..[8_u8]));
+        assert_eq!(TKeyClass(0xFF).range(), KeyRange::new([0xFF_u8]..));
+    }
+}

@@ -219,3 +219,119 @@ fn bound_len(bound: &Bound<Bytes>) -> usize {
         Bound::Unbounded => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::Limits;
+    use super::*;
+
+    const TAKES_ALL: Capabilities =
+        Capabilities::MINIMAL.conditional(Conditional::Batch).delete_range(DeleteRange::PerKey);
+
+    fn refused(batch: &WriteBatch, capabilities: Capabilities) -> Option<ErrorKind> {
+        batch.check(&capabilities, Durability::Relaxed).err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_keys_values_and_bounds() {
+        let mut batch = WriteBatch::new();
+        assert!(batch.is_empty() && batch.bytes() == 0);
+        batch.put("ab", "1234");
+        assert_eq!(batch.bytes(), 6);
+        batch.delete("abc");
+        assert_eq!(batch.bytes(), 6 + 3);
+        batch.delete_range(Bound::Included(b"a"), Bound::Excluded(b"abcde"));
+        assert_eq!(batch.bytes(), 9 + 6);
+        batch.delete_range(Bound::Unbounded, Bound::Unbounded);
+        assert_eq!(batch.bytes(), 15);
+        let mut other = WriteBatch::new();
+        other.put("z", "").require_absent("a key that isn't counted");
+        assert_eq!(other.bytes(), 1);
+        batch.append(other);
+        assert_eq!((batch.bytes(), batch.ops().len(), batch.requirements().len()), (16, 5, 1));
+    }
+
+    #[test]
+    fn what_is_added_is_there_in_its_order() {
+        let mut batch = WriteBatch::new();
+        batch.put("a", "1").delete("b").delete_range(Bound::Unbounded, Bound::Included(b"c"));
+        let unbounded = Op::DeleteRange { start: Bound::Unbounded, end: Bound::Included("c".into()) };
+        let ops = [Op::Put { key: "a".into(), value: "1".into() }, Op::Delete { key: "b".into() }, unbounded];
+        assert_eq!(batch.ops(), ops);
+        batch.require_absent("d").require_present("e").require_equals("f", "2");
+        let required = |key: &'static str, expected| Requirement { key: key.into(), expected };
+        let requirements = [
+            required("d", Expected::Absent),
+            required("e", Expected::Present),
+            required("f", Expected::Equals("2".into())),
+        ];
+        assert_eq!(batch.requirements(), requirements);
+        let mut only_requires = WriteBatch::new();
+        only_requires.require_present("a");
+        let mut only_does = WriteBatch::new();
+        only_does.delete("a");
+        assert!(!only_requires.is_empty() && !only_does.is_empty());
+    }
+
+    #[test]
+    fn requirements_are_judged_by_what_is_stored() {
+        let judged = |expected: Expected| {
+            let requirement = Requirement { key: "a".into(), expected };
+            [None, Some(b"".as_slice()), Some(b"1")].map(|stored| {
+                requirement.judge(stored).map_err(|error| error.kind()) != Err(ErrorKind::Conflict)
+            })
+        };
+        assert_eq!(judged(Expected::Absent), [true, false, false]);
+        assert_eq!(judged(Expected::Present), [false, true, true]);
+        assert_eq!(judged(Expected::Equals("1".into())), [false, false, true]);
+        assert_eq!(judged(Expected::Equals("".into())), [false, true, false]);
+    }
+
+    #[test]
+    fn what_a_store_does_not_declare_is_refused() {
+        let mut plain = WriteBatch::new();
+        plain.put("a", "1").delete("b");
+        let mut requires = WriteBatch::new();
+        requires.require_absent("a");
+        let mut deletes = WriteBatch::new();
+        deletes.delete_range(Bound::Unbounded, Bound::Unbounded);
+        for batch in [&plain, &requires, &deletes] {
+            assert_eq!(refused(batch, TAKES_ALL), None);
+        }
+        let minimal = [&plain, &requires, &deletes].map(|batch| refused(batch, Capabilities::MINIMAL));
+        assert_eq!(minimal, [None, Some(ErrorKind::Unsupported), Some(ErrorKind::Unsupported)]);
+        let stronger = plain.check(&TAKES_ALL, Durability::Power).unwrap_err();
+        assert_eq!(stronger.kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn what_is_over_a_limit_is_refused() {
+        let mut batch = WriteBatch::new();
+        batch.put("ab", "12345").delete("cd").require_absent("ef").require_absent("gh").require_absent("ij");
+        let within = [
+            Limits::NONE.key_bytes(2),
+            Limits::NONE.value_bytes(5),
+            Limits::NONE.batch_ops(5),
+            Limits::NONE.batch_bytes(9),
+        ];
+        let over = [
+            Limits::NONE.key_bytes(1),
+            Limits::NONE.value_bytes(4),
+            Limits::NONE.batch_ops(4),
+            Limits::NONE.batch_bytes(8),
+        ];
+        assert_eq!(within.map(|limits| refused(&batch, TAKES_ALL.limits(limits))), [None; 4]);
+        let too_large = Some(ErrorKind::TooLarge);
+        assert_eq!(over.map(|limits| refused(&batch, TAKES_ALL.limits(limits))), [too_large; 4]);
+        let add: [fn(&mut WriteBatch); 3] = [
+            |batch| _ = batch.put("abc", ""),
+            |batch| _ = batch.delete("abc"),
+            |batch| _ = batch.require_present("abc"),
+        ];
+        for add in add {
+            let mut batch = WriteBatch::new();
+            add(&mut batch);
+            assert_eq!(refused(&batch, TAKES_ALL.limits(Limits::NONE.key_bytes(2))), too_large);
+        }
+    }
+}

@@ -155,12 +155,36 @@ impl Ancestry {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::key::RepoId;
     use crate::version::Repo;
+
+    /// What the last of these versions sees, each of which has the one before as its parent.
+    pub(in crate::version) fn line(numbers: &[u32]) -> Ancestry {
+        let repo = Repo {
+            id: RepoId(1),
+            uuid: Uuid::from_u128(0),
+            alias: "r".into(),
+            root: VersionId(numbers[0]),
+            created: 0,
+        };
+        let version = |at: usize| Version {
+            id: VersionId(numbers[at]),
+            uuid: Uuid::from_u128(u128::from(numbers[at])),
+            repo: RepoId(1),
+            parents: at.checked_sub(1).map(|before| VersionId(numbers[before])).into_iter().collect(),
+            branch: numbers[at].to_string(),
+            note: String::new(),
+            created: 0,
+            committed: Some(0),
+            cleaned: None,
+        };
+        let dag = VersionDag::assemble(vec![repo], (0..numbers.len()).map(version).collect(), Vec::new());
+        Ancestry::new(&dag.unwrap(), VersionId(numbers[numbers.len() - 1])).unwrap()
+    }
 
     /// A DAG whose versions have these parents, by how far back they are; numbers begin at one and leave gaps.
     fn dag(parents: &[Vec<usize>]) -> VersionDag {

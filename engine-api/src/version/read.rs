@@ -161,7 +161,7 @@ impl Pace {
     fn next_key(&mut self) {
         if self.seeking > 0 {
             self.seeking -= 1;
-        } else if self.steps < STEPS_BEFORE_SEEK {
+        } else {
             self.run = FIRST_RUN;
         }
         self.steps = 0;
@@ -220,7 +220,6 @@ impl RangeReader<'_, '_> {
         self.group.clear();
         self.group.extend_from_slice(group);
         self.answered = false;
-        self.leaders.clear();
         self.values.clear();
         self.last = VersionId::default();
         self.pace.next_key();
@@ -255,7 +254,7 @@ impl RangeReader<'_, '_> {
 /// Whether two groups differ. Neighbours mostly do so in their last bytes, which are compared first.
 #[inline]
 fn differ(one: &[u8], other: &[u8]) -> bool {
-    one.len() != other.len() || one.last_chunk::<12>() != other.last_chunk::<12>() || one != other
+    one.last_chunk::<12>() != other.last_chunk::<12>() || one != other
 }
 
 impl Visitor for RangeReader<'_, '_> {
@@ -299,5 +298,44 @@ impl Visitor for RangeReader<'_, '_> {
             return Ok(Step::Stop);
         }
         Ok(Step::Next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many entries of a key are stepped over before what is left is sought past.
+    fn steps(pace: &mut Pace, entries: usize) -> usize {
+        pace.next_key();
+        (0..entries).take_while(|_| !pace.seeks()).count()
+    }
+
+    #[test]
+    fn keys_behind_one_of_many_entries_are_sought_at_once() {
+        let mut pace = Pace::default();
+        for run in [16, 32, 64, 128, 256, 512, 1024, 1024] {
+            assert_eq!(steps(&mut pace, 100), 11, "before a run of {run}");
+            assert!((0..run).all(|_| steps(&mut pace, 100) == 0), "in a run of {run}");
+        }
+        // A key of few entries is a sign that those behind it have few too.
+        assert_eq!(steps(&mut pace, 11), 11);
+        for run in [16, 32] {
+            assert_eq!(steps(&mut pace, 100), 11, "before a run of {run}");
+            assert!((0..run).all(|_| steps(&mut pace, 100) == 0), "in a run of {run}");
+        }
+    }
+
+    #[test]
+    fn groups_differ_wherever_their_bytes_do() {
+        for length in 1..40_u8 {
+            let group: Vec<_> = (0..length).collect();
+            assert!(!differ(&group, &group.clone()) && differ(&group, &group[1..]), "{length}");
+            for at in 0..group.len() {
+                let mut other = group.clone();
+                other[at] ^= 0x80;
+                assert!(differ(&group, &other), "{length} bytes, at {at}");
+            }
+        }
     }
 }

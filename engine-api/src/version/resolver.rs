@@ -99,11 +99,6 @@ impl<'a, V> Leaders<'a, V> {
         Self { ancestry, leading: SmallVec::new() }
     }
 
-    /// Forgets everything, for another key.
-    pub(super) fn clear(&mut self) {
-        self.leading.clear();
-    }
-
     /// Whether an entry at `version` is the answer, whatever follows it. Then there is no need to add it.
     #[inline]
     pub(super) fn decides(&self, version: VersionId) -> bool {
@@ -278,4 +273,40 @@ pub(super) fn two_entries(before: VersionId, version: VersionId) -> Result<()> {
 #[cold]
 fn twice(version: VersionId) -> Error {
     Error::new(ErrorKind::Corrupt, "a key has two entries at one version").with("version", version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::version::ancestry::tests::line;
+
+    /// The offers for so many entries at `version`, which isn't seen.
+    fn offers(mut skips: Skips, ancestry: &Ancestry, version: u32, count: usize) -> Vec<Offer> {
+        (0..count).map(|_| skips.pass(ancestry, VersionId(version))).collect()
+    }
+
+    /// How many entries are stepped over before each seek.
+    fn steps(offers: &[Offer]) -> Vec<usize> {
+        offers.split(|offer| matches!(offer, Offer::SkipTo(_))).map(<[_]>::len).collect()
+    }
+
+    #[test]
+    fn steps_before_a_seek_double_up_to_a_bound() {
+        let ancestry = line(&[1, 1000]);
+        let patient = offers(Skips::PATIENT, &ancestry, 500, 4 + 8 + 16 + 32 + 64 + 64 + 6);
+        assert_eq!(steps(&patient), [4, 8, 16, 32, 64, 64, 0]);
+        assert!(patient.contains(&Offer::SkipTo(VersionId(1))));
+        let eager = offers(Skips::EAGER, &ancestry, 500, 4 + 8 + 3);
+        assert_eq!(steps(&eager), [0, 4, 8, 0]);
+    }
+
+    #[test]
+    fn a_few_versions_are_not_worth_a_seek_and_below_the_last_is_the_end() {
+        let ancestry = line(&[100, 1000]);
+        for version in 101..=108 {
+            assert_eq!(offers(Skips::EAGER, &ancestry, version, 1), [Offer::More], "{version}");
+        }
+        assert_eq!(offers(Skips::EAGER, &ancestry, 109, 1), [Offer::SkipTo(VersionId(100))]);
+        assert_eq!(offers(Skips::EAGER, &ancestry, 99, 1), [Offer::Done]);
+    }
 }

@@ -9,12 +9,11 @@ use engine_api::{ErrorKind, KeyRange, OpenMode, Result, Scan, Step, Store, Value
 use serde::Serialize;
 use volume::Volume;
 
-use super::diff;
 use super::output::Output;
 use super::store::AnyStore;
 
 /// The exit code when damage was found, the same as when it stops a command.
-const DAMAGED: u8 = 5;
+pub(crate) const DAMAGED: u8 = 5;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -97,7 +96,7 @@ fn check_contents(store: &AnyStore, findings: &mut Findings, output: Output) -> 
                 continue;
             }
         };
-        if volume.properties().importing {
+        if volume.properties().importing.is_some() {
             findings.problems.push(format!(
                 "volume {}: its import was cut short; import it again under this name",
                 instance.name
@@ -107,7 +106,7 @@ fn check_contents(store: &AnyStore, findings: &mut Findings, output: Output) -> 
         findings.chunks += volume.at(readable.id).check(&mut |at, outcome| {
             if let Err(error) = outcome {
                 let (name, version) = (&instance.name, at.version);
-                let chunk = diff::chunk_text(at.scale, &at.chunk);
+                let chunk = volume::describe_key(&volume::chunk_key(at.scale, &at.chunk)).unwrap_or_default();
                 problems.push(format!("volume {name}, {chunk} at version {version}: {}", error.report()));
             }
         })?;

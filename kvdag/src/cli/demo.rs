@@ -12,7 +12,8 @@ use volume::{CreateOptions, GraySlice, ImageReader, Volume, slice_png};
 
 use super::output::{self, Format, Output};
 use super::store::{self, AnyStore};
-use super::{branch, commit, export, fill, import, init};
+use super::volume::{export, fill, import};
+use super::{branch, commit, init};
 
 /// The MNI ICBM152 T1 template at 1 mm; its notice is beside it in the repository.
 static HEAD: &[u8] = include_bytes!("../../../testdata/mni152_t1_1mm.nii.gz");
@@ -133,7 +134,7 @@ fn tell_story(
     let options = import::Options::default();
     let imported =
         import::import(store, &mut *import::open(image, &options)?, VOLUME, &options, narrator.output)?;
-    narrator.tell(format!("import {url} {} --name {VOLUME}", image.display()), &imported)?;
+    narrator.tell(format!("volume import {url} {} --name {VOLUME}", image.display()), &imported)?;
 
     let committed = commit::commit(store, Some("main"), "as imported", false)?;
     narrator.tell(format!("commit {url} main -m 'as imported'"), &committed)?;
@@ -142,7 +143,7 @@ fn tell_story(
     narrator.tell(format!("branch {url} {BRANCH} --from main"), &started)?;
 
     let filled = fill::fill(store, VOLUME, &BOX.parse()?, "0", Some(BRANCH))?;
-    narrator.tell(format!("fill {url} {VOLUME} --region {BOX} --value 0 --at {BRANCH}"), &filled)?;
+    narrator.tell(format!("volume fill {url} {VOLUME} --region {BOX} --value 0 --at {BRANCH}"), &filled)?;
 
     let committed = commit::commit(store, Some(BRANCH), "a box blanked", false)?;
     narrator.tell(format!("commit {url} {BRANCH} -m 'a box blanked'"), &committed)?;
@@ -154,11 +155,12 @@ fn tell_story(
             VOLUME,
             &file,
             Some(version),
-            None,
+            (0, None),
             CreateOptions::default(),
             narrator.output,
         )?;
-        narrator.tell(format!("export {url} {VOLUME} {} --at {version}", file.display()), &exported)?;
+        narrator
+            .tell(format!("volume export {url} {VOLUME} {} --at {version}", file.display()), &exported)?;
         let voxels = read_all(&mut *volume::open_image(&file, None)?)?;
         if voxels != versions_voxels(store, version)? {
             return Err(wrong(

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use chunks::{ChunkStore, Coords, Region};
+use chunks::{ChunkStore, Region};
 use engine_api::version::{Instance, Resolved};
 use engine_api::{KeyRange, Result, key::TKey};
 use serde::Serialize;
@@ -136,13 +136,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
 /// A key as its datatype shows it: a chunk's coordinates, or the bytes behind the class.
 pub(crate) fn key_text(instance: &Instance, tkey: &TKey) -> Result<String> {
     if instance.datatype == volume::DATATYPE {
-        let (scale, chunk) = volume::chunk_of_key(tkey)?;
-        return Ok(chunk_text(scale, &chunk));
+        return volume::describe_key(tkey);
     }
     Ok(text(tkey.class_bytes()?).0)
-}
-
-/// A chunk by its coordinates, and its scale unless that is full resolution.
-pub(crate) fn chunk_text(scale: u8, chunk: &Coords) -> String {
-    if scale == 0 { format!("chunk {chunk}") } else { format!("chunk {chunk} at scale {scale}") }
 }

@@ -29,10 +29,7 @@ mod defects;
 mod demo;
 mod diff;
 mod engines;
-mod export;
-mod fill;
 mod gc;
-mod import;
 mod info;
 mod init;
 mod interrupt;
@@ -54,6 +51,7 @@ mod show;
 mod squash;
 mod store;
 mod tag;
+mod volume;
 
 use std::process::ExitCode;
 
@@ -70,6 +68,8 @@ A STORE is a URL such as redb:///data/brain.redb?cache=256MiB or memory:, or a p
 A VERSION is a branch, meaning its newest version, a tag, or the first digits (four at least) of a version's UUID;
 ~N behind it goes back N versions, along the first parent of each. Where a store has several repos, write
 REPO:VERSION; a REPO is an alias or the first digits of any of its versions.
+
+`kvdag import`, `export` and `fill` are short for `kvdag volume import` and so on.
 
 Exit codes: 0 done; 1 failed; 2 an argument or URL makes no sense; 3 something isn't there; 4 refused: it
 conflicts, exists already, is read-only or too large; 5 the store or a file is damaged or of an unknown format;
@@ -99,12 +99,18 @@ enum Command {
     Init(init::Args),
     /// Say what a store holds.
     Info(info::Args),
-    /// Import an image volume: NIfTI, TIFF stack, NumPy or raw.
-    Import(import::Args),
-    /// Export a volume, or a part of one, at any version.
-    Export(export::Args),
-    /// Set a region of a volume to one value.
-    Fill(fill::Args),
+    /// Volumes: import images, edit, make and check scales, export.
+    #[command(subcommand)]
+    Volume(volume::Command),
+    /// Short for `kvdag volume import`.
+    #[command(hide = true)]
+    Import(volume::import::Args),
+    /// Short for `kvdag volume export`.
+    #[command(hide = true)]
+    Export(volume::export::Args),
+    /// Short for `kvdag volume fill`.
+    #[command(hide = true)]
+    Fill(volume::fill::Args),
     /// Print the value of a key.
     Get(keys::GetArgs),
     /// Store a value under a key.
@@ -205,9 +211,10 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&args, output),
         Command::Init(args) => init::run(&args, output),
         Command::Info(args) => info::run(&args, output),
-        Command::Import(args) => import::run(&args, output),
-        Command::Export(args) => export::run(&args, output),
-        Command::Fill(args) => fill::run(&args, output),
+        Command::Volume(command) => return volume::run(command, output),
+        Command::Import(args) => volume::import::run(&args, output),
+        Command::Export(args) => volume::export::run(&args, output),
+        Command::Fill(args) => volume::fill::run(&args, output),
         Command::Get(args) => keys::get(&args, output),
         Command::Put(args) => keys::put(&args, output),
         Command::Delete(args) => keys::delete(&args, output),

@@ -1,10 +1,12 @@
 //! Opening image files.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use engine_api::{Error, ErrorKind, Result};
+
+use super::linear::read_failed;
 
 /// A file and its length.
 pub(super) fn open_file(path: &Path) -> Result<(BufReader<File>, u64)> {
@@ -15,4 +17,20 @@ pub(super) fn open_file(path: &Path) -> Result<(BufReader<File>, u64)> {
         return Err(Error::new(ErrorKind::InvalidArgument, "the image isn't a file"));
     }
     Ok((BufReader::with_capacity(1 << 18, file), metadata.len()))
+}
+
+/// The longest description of an image that is read.
+const MOST_TEXT_BYTES: u64 = 16 << 20;
+
+/// A description of an image, whole.
+pub(super) fn read_text(path: &Path) -> Result<Vec<u8>> {
+    let (file, length) = open_file(path)?;
+    if length > MOST_TEXT_BYTES {
+        return Err(Error::new(ErrorKind::TooLarge, "the image's description is too long")
+            .with("bytes", length)
+            .with("limit", MOST_TEXT_BYTES));
+    }
+    let mut text = Vec::new();
+    file.take(MOST_TEXT_BYTES).read_to_end(&mut text).map_err(read_failed)?;
+    Ok(text)
 }

@@ -11,7 +11,7 @@ pub struct ImageAxis {
     pub name: String,
     /// The distance from one element to the next, in `unit`.
     pub spacing: Option<f64>,
-    /// The unit of the spacing: `m`, `mm`, `um`, `s`, `ms`, `us`, `Hz`, `ppm` or `rad/s`.
+    /// The unit of the spacing: `m`, `mm`, `um`, `nm`, `s`, `ms`, `us`, `Hz`, `ppm` or `rad/s`.
     pub unit: Option<String>,
 }
 
@@ -88,6 +88,17 @@ impl ImageInfo {
     /// The number of slices: the extent of the slowest axis.
     pub fn slices(&self) -> u64 {
         self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// How an image is cut into chunks when nothing says how.
+    pub(super) fn default_chunk_shape(&self) -> Vec<u64> {
+        let extent = match self.shape.len() {
+            1 => 1 << 18,
+            2 => 512,
+            3 => 64,
+            _ => 32,
+        };
+        self.shape.iter().map(|length| (*length).min(extent)).collect()
     }
 
     /// The length of one slice in bytes.

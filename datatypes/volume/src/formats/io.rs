@@ -55,8 +55,9 @@ impl Progress {
         Ok(Self { slices: info.slices(), done: 0, slice_bytes: info.slice_bytes()? })
     }
 
-    pub(super) fn slice_bytes(&self) -> usize {
-        self.slice_bytes
+    /// The number of slices that are done.
+    pub(super) fn done(&self) -> u64 {
+        self.done
     }
 
     pub(super) fn is_complete(&self) -> bool {

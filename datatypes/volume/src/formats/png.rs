@@ -31,6 +31,15 @@ pub struct GraySlice<'a> {
 /// `InvalidArgument` when there is no slice, or one's data isn't as long as its size says, or the window has
 /// no width; `TooLarge` when the picture is more than 2^28 pixels; `Io` and its like from `out`.
 pub fn slice_png(slices: &[GraySlice<'_>], window: Option<(f64, f64)>, out: impl Write) -> Result<()> {
+    let (width, height, picture) = gray_picture(slices, window)?;
+    write_picture(width, height, &picture, out)
+}
+
+/// The pixels of [`slice_png`], with the picture's width and height.
+pub(super) fn gray_picture(
+    slices: &[GraySlice<'_>],
+    window: Option<(f64, f64)>,
+) -> Result<(usize, usize, Vec<u8>)> {
     let (width, height) = size_of(slices)?;
     let identity = window.is_none() && slices.iter().all(|slice| slice.dtype == DType::U8);
     let (low, high) = match window {
@@ -59,7 +68,7 @@ pub fn slice_png(slices: &[GraySlice<'_>], window: Option<(f64, f64)>, out: impl
         }
         left += slice.width + GAP;
     }
-    write_picture(width, height, &picture, out)
+    Ok((width, height, picture))
 }
 
 fn size_of(slices: &[GraySlice<'_>]) -> Result<(usize, usize)> {
@@ -133,7 +142,7 @@ fn gray(share: f64) -> u8 {
     (share * 255.0).round().clamp(0.0, 255.0) as u8
 }
 
-fn write_picture(width: usize, height: usize, picture: &[u8], out: impl Write) -> Result<()> {
+pub(super) fn write_picture(width: usize, height: usize, picture: &[u8], out: impl Write) -> Result<()> {
     let (Ok(columns), Ok(rows)) = (u32::try_from(width), u32::try_from(height)) else {
         return Err(Error::new(ErrorKind::TooLarge, "the picture is too large"));
     };

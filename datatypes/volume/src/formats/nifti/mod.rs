@@ -10,5 +10,5 @@ mod read;
 mod write;
 
 pub(super) use header::looks_like_header;
-pub(super) use read::open;
+pub(super) use read::{open, open_regions};
 pub(super) use write::create;

@@ -12,6 +12,7 @@ use crate::formats::file::open_file;
 use crate::formats::info::{ImageAxis, ImageInfo};
 use crate::formats::io::ImageReader;
 use crate::formats::linear::{DEFLATE_RATIO, LinearReader, check_plausible, read_failed};
+use crate::formats::regions::{FileRegions, RegionReader};
 
 /// Opens a NIfTI-1 file; whether it is compressed is seen in its first bytes, not in its name.
 pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
@@ -34,6 +35,21 @@ pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
         return Err(Error::new(ErrorKind::Corrupt, "the file ends before its image does"));
     }
     Ok(Box::new(LinearReader::new(input, info, header.order())?))
+}
+
+/// Opens a NIfTI-1 file to read any part of it; `None` when it is compressed.
+pub(in crate::formats) fn open_regions(path: &Path) -> Result<Option<Box<dyn RegionReader>>> {
+    let (mut file, length) = open_file(path)?;
+    if file.fill_buf().map_err(read_failed)?.starts_with(&[0x1f, 0x8b]) {
+        return Ok(None);
+    }
+    let mut bytes = [0; HEADER_BYTES];
+    file.read_exact(&mut bytes).map_err(read_failed)?;
+    let header = Header::parse(&bytes)?;
+    let info = describe(&header)?;
+    let offset = voxel_offset(&header)?;
+    check_plausible(&info, length.saturating_sub(offset))?;
+    Ok(Some(Box::new(FileRegions::new(file.into_inner(), offset, info, header.order()))))
 }
 
 /// The image that a header describes: axes reversed, as x is the fastest in the file, and three at least.

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::header::{FIRST_VOXEL, Header, at, code_of_dtype};
 use super::metadata::{self, narrow};
-use crate::formats::info::ImageInfo;
+use crate::formats::info::{ImageAxis, ImageInfo};
 use crate::formats::io::ImageWriter;
 use crate::formats::linear::{LinearWriter, Output};
 use crate::formats::partial_file::PartialFile;
+use crate::formats::units::{nanometres_in, spacing_in};
 
 /// Creates a little-endian file, with the fields that metadata of a NIfTI file has kept.
 pub(in crate::formats) fn create(
@@ -48,7 +49,8 @@ fn header_of(info: &ImageInfo) -> Result<Header> {
     dim[0] = short(u64::try_from(rank).unwrap_or(u64::MAX))?;
     for (index, (extent, axis)) in info.shape().iter().zip(info.axes()).rev().enumerate() {
         dim[index + 1] = short(*extent)?;
-        pixdim[index + 1] = axis.spacing.map_or(1.0, narrow);
+        let spacing = if in_micrometres(index, axis) { spacing_in(axis, "um") } else { axis.spacing };
+        pixdim[index + 1] = spacing.map_or(1.0, narrow);
     }
     for index in 0..8 {
         header.set(at::DIM + 2 * index, dim[index].to_le_bytes());
@@ -65,6 +67,12 @@ fn header_of(info: &ImageInfo) -> Result<Header> {
     Ok(header)
 }
 
+/// Whether the spacing of an axis of space, x being 0, has a unit of length that NIfTI has no name for.
+fn in_micrometres(index: usize, axis: &ImageAxis) -> bool {
+    let unit = axis.unit.as_deref().unwrap_or_default();
+    index < 3 && !matches!(unit, "m" | "mm" | "um") && nanometres_in(unit).is_some()
+}
+
 fn units(info: &ImageInfo) -> u8 {
     let unit = |index: usize| {
         let axis = info.axes().len().checked_sub(index + 1)?;
@@ -74,6 +82,7 @@ fn units(info: &ImageInfo) -> u8 {
         Some("m") => 1,
         Some("mm") => 2,
         Some("um") => 3,
+        Some(other) if nanometres_in(other).is_some() => 3,
         _ => 0,
     };
     let time = match unit(3) {

@@ -1,16 +1,19 @@
 //! Reads and writes `.npy` files.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use engine_api::{Error, ErrorKind, Result};
 
 use super::header::{Header, format_header};
+use crate::formats::bytes::ByteOrder;
 use crate::formats::file::open_file;
 use crate::formats::info::{ImageAxis, ImageInfo};
 use crate::formats::io::{ImageReader, ImageWriter};
 use crate::formats::linear::{LinearReader, LinearWriter, Output, check_plausible, read_failed};
 use crate::formats::partial_file::PartialFile;
+use crate::formats::regions::{FileRegions, RegionReader};
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
@@ -18,6 +21,24 @@ const MAGIC: [u8; 6] = *b"\x93NUMPY";
 const MOST_HEADER_BYTES: u32 = 1 << 16;
 
 pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
+    let Opened { file, info, order, .. } = open_checked(path)?;
+    Ok(Box::new(LinearReader::new(Box::new(file), info, order)?))
+}
+
+pub(in crate::formats) fn open_regions(path: &Path) -> Result<Box<dyn RegionReader>> {
+    let Opened { file, info, order, start } = open_checked(path)?;
+    Ok(Box::new(FileRegions::new(file.into_inner(), start, info, order)))
+}
+
+/// A file that is at its first element.
+struct Opened {
+    file: BufReader<File>,
+    info: ImageInfo,
+    order: ByteOrder,
+    start: u64,
+}
+
+fn open_checked(path: &Path) -> Result<Opened> {
     let (mut file, length) = open_file(path)?;
     let (header, header_end) = read_header(&mut file)?;
     let mut shape = header.shape;
@@ -37,7 +58,7 @@ pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
         // Nothing says that these are an image's y and x.
         info = info.with_axes(vec![ImageAxis::default(); shape.len()])?;
     }
-    Ok(Box::new(LinearReader::new(Box::new(file), info, header.order)?))
+    Ok(Opened { file, info, order: header.order, start: header_end })
 }
 
 /// The header, and where it ends.

@@ -7,4 +7,4 @@
 mod header;
 mod io;
 
-pub(super) use io::{create, open};
+pub(super) use io::{create, open, open_regions};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use chunks::DType;
+use chunks::{DType, Region};
 use engine_api::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 use tiff::decoder::{Decoder, DecodingSampleType, Limits};
@@ -12,6 +12,7 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::directory;
+use super::ome::Description;
 use crate::formats::file::open_file;
 use crate::formats::info::ImageInfo;
 use crate::formats::io::{ImageReader, Progress};
@@ -28,6 +29,8 @@ struct TiffReader {
     info: ImageInfo,
     progress: Progress,
     next_page: usize,
+    /// A slice is several pages where an OME-TIFF has axes before z.
+    page_bytes: usize,
 }
 
 /// Opens a stack. The directories of all pages are read, and must agree in size and type.
@@ -53,14 +56,25 @@ pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
         pages += 1;
     }
 
-    let mut info = ImageInfo::new(&[pages, first.height.into(), first.width.into()], first.dtype)?;
+    let described = description.as_deref().map(Description::parse).transpose()?.flatten();
+    let mut info = match described {
+        Some(described) => first.described(pages, described)?,
+        None => ImageInfo::new(&[pages, first.height.into(), first.width.into()], first.dtype)?,
+    };
     check_plausible(&info, length.saturating_mul(MOST_RATIO))?;
     if let Some(text) = description.filter(|text| !text.is_empty()) {
         let fields = Map::from_iter([("description".to_owned(), Value::from(text))]);
         info.metadata.insert("tiff".to_owned(), fields.into());
     }
     let progress = Progress::new(&info)?;
-    Ok(Box::new(TiffReader { decoder, info, progress, next_page: 0 }))
+    let page_bytes = page_bytes(&info)?;
+    Ok(Box::new(TiffReader { decoder, info, progress, next_page: 0, page_bytes }))
+}
+
+/// The length of a page, which is y and x.
+pub(super) fn page_bytes(info: &ImageInfo) -> Result<usize> {
+    let page = &info.shape()[info.shape().len().saturating_sub(2)..];
+    Region::at_origin(page)?.bytes(info.dtype().size())
 }
 
 /// Limits that no honest file of this length comes near: pages go to the caller's buffer, so what the decoder
@@ -80,7 +94,7 @@ impl ImageReader for TiffReader {
 
     fn next_slab(&mut self, out: &mut [u8]) -> Result<u64> {
         let (bytes, slices) = self.progress.to_read(out.len())?;
-        for page in out[..bytes].chunks_exact_mut(self.progress.slice_bytes()) {
+        for page in out[..bytes].chunks_exact_mut(self.page_bytes) {
             let at = |error: Error| error.with("page", self.next_page);
             self.decoder.seek_to_image(self.next_page).map_err(failed).map_err(at)?;
             self.decoder.read_image_bytes(page).map_err(failed).map_err(at)?;
@@ -88,8 +102,8 @@ impl ImageReader for TiffReader {
                 crate::formats::bytes::swap_elements(self.info.dtype().size(), page);
             }
             self.next_page += 1;
-            self.progress.advance(1);
         }
+        self.progress.advance(slices);
         Ok(slices)
     }
 }
@@ -134,6 +148,18 @@ impl Page {
             return Err(Error::new(ErrorKind::Corrupt, "a page has no pixels, or of contradictory types"));
         }
         Ok(Self { width, height, dtype })
+    }
+
+    /// The image that an OME-TIFF of such pages says it is.
+    fn described(&self, pages: u64, described: Description) -> Result<ImageInfo> {
+        let page = [self.height.into(), self.width.into()];
+        if described.planes() != Some(pages) || !described.shape.ends_with(&page) {
+            return Err(Error::new(ErrorKind::Corrupt, "the OME-TIFF hasn't the pages that it describes")
+                .with("described", format_args!("{:?}", described.shape))
+                .with("pages", pages)
+                .with("page", self));
+        }
+        ImageInfo::new(&described.shape, self.dtype)?.with_axes(described.axes)
     }
 
     fn check_size(&self, length: u64) -> Result<()> {

@@ -15,6 +15,8 @@ use tiff::encoder::{
 };
 use tiff::tags::Tag;
 
+use super::ome;
+use super::read::page_bytes;
 use crate::formats::info::ImageInfo;
 use crate::formats::io::{ImageWriter, Progress};
 use crate::formats::partial_file::PartialFile;
@@ -33,6 +35,8 @@ struct TiffWriter {
     file: Arc<Mutex<PartialFile>>,
     info: ImageInfo,
     progress: Progress,
+    /// A slice is several pages where an OME-TIFF has axes before z.
+    page_bytes: usize,
     width: u32,
     height: u32,
     /// Written to the first page.
@@ -45,13 +49,39 @@ pub(in crate::formats) fn create(
     info: &ImageInfo,
     deflate: bool,
 ) -> Result<Box<dyn ImageWriter>> {
-    create_kind(path, info, deflate, info.total_bytes() > MOST_STANDARD_BYTES)
-}
-
-fn create_kind(path: &Path, info: &ImageInfo, deflate: bool, big: bool) -> Result<Box<dyn ImageWriter>> {
-    let &[_, height, width] = info.shape() else {
+    if info.shape().len() != 3 {
         return Err(Error::new(ErrorKind::Unsupported, "a TIFF stack has three axes: z, y, x")
             .with("shape", format_args!("{:?}", info.shape())));
+    }
+    let description = info.metadata.get("tiff").and_then(|fields| fields.get("description")?.as_str());
+    // The tag holds ASCII and nothing else.
+    let description = description.filter(|text| text.is_ascii() && !text.contains('\0')).map(str::to_owned);
+    create_kind(path, info, deflate, is_big(info), description)
+}
+
+/// Creates an OME-TIFF, whose axes its first page describes.
+pub(in crate::formats) fn create_ome(
+    path: &Path,
+    info: &ImageInfo,
+    deflate: bool,
+) -> Result<Box<dyn ImageWriter>> {
+    let description = ome::describe(info)?;
+    create_kind(path, info, deflate, is_big(info), Some(description))
+}
+
+fn is_big(info: &ImageInfo) -> bool {
+    info.total_bytes() > MOST_STANDARD_BYTES
+}
+
+fn create_kind(
+    path: &Path,
+    info: &ImageInfo,
+    deflate: bool,
+    big: bool,
+    description: Option<String>,
+) -> Result<Box<dyn ImageWriter>> {
+    let &[.., height, width] = info.shape() else {
+        return Err(Error::new(ErrorKind::Unsupported, "a TIFF page has two axes: y, x"));
     };
     let (Ok(width), Ok(height)) = (u32::try_from(width), u32::try_from(height)) else {
         return Err(Error::new(ErrorKind::TooLarge, "a TIFF page has no room for the image")
@@ -59,6 +89,7 @@ fn create_kind(path: &Path, info: &ImageInfo, deflate: bool, big: bool) -> Resul
             .with("height", height));
     };
     let progress = Progress::new(info)?;
+    let page_bytes = page_bytes(info)?;
     let file = Arc::new(Mutex::new(PartialFile::create(path)?));
     let shared = SharedFile(Arc::clone(&file));
     let compression =
@@ -68,10 +99,8 @@ fn create_kind(path: &Path, info: &ImageInfo, deflate: bool, big: bool) -> Resul
     } else {
         Encoder::Standard(TiffEncoder::new(shared).map_err(failed)?.with_compression(compression))
     };
-    let description = info.metadata.get("tiff").and_then(|fields| fields.get("description")?.as_str());
-    // The tag holds ASCII and nothing else.
-    let description = description.filter(|text| text.is_ascii() && !text.contains('\0')).map(str::to_owned);
-    Ok(Box::new(TiffWriter { encoder, file, info: info.clone(), progress, width, height, description }))
+    let info = info.clone();
+    Ok(Box::new(TiffWriter { encoder, file, info, progress, page_bytes, width, height, description }))
 }
 
 impl ImageWriter for TiffWriter {
@@ -80,8 +109,8 @@ impl ImageWriter for TiffWriter {
     }
 
     fn write_slab(&mut self, data: &[u8]) -> Result<()> {
-        self.progress.to_write(data.len())?;
-        for page in data.chunks_exact(self.progress.slice_bytes()) {
+        let slices = self.progress.to_write(data.len())?;
+        for page in data.chunks_exact(self.page_bytes) {
             let size = (self.width, self.height);
             let description = self.description.take();
             let dtype = self.info.dtype();
@@ -90,8 +119,8 @@ impl ImageWriter for TiffWriter {
                 Encoder::Big(encoder) => write_page(encoder, size, dtype, page, description.as_deref()),
             }
             .map_err(failed)?;
-            self.progress.advance(1);
         }
+        self.progress.advance(slices);
         Ok(())
     }
 
@@ -192,7 +221,7 @@ mod tests {
         let info = ImageInfo::new(&[3, 2, 2], DType::U32).unwrap();
         let data: Vec<u8> = (0..48).collect();
         for (big, deflate) in [(true, false), (true, true), (false, false)] {
-            let mut writer = create_kind(&path, &info, deflate, big).unwrap();
+            let mut writer = create_kind(&path, &info, deflate, big, None).unwrap();
             writer.write_slab(&data).unwrap();
             writer.finish().unwrap();
             assert_eq!(std::fs::read(&path).unwrap()[2], if big { 43 } else { 42 });

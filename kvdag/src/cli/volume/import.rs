@@ -1,4 +1,4 @@
-//! `kvdag import`.
+//! `kvdag volume import`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use chunks::{ChunkStore, Codec, DType, stored_chunks};
 use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
-use volume::{ImageReader, ImportOptions, RawSpec, Volume, import_image, open_image, write_image};
+use volume::{ImageReader, ImportOptions, RawSpec, Stage, Volume, import_image, open_image, write_image};
 
-use super::init;
-use super::interrupt::Careful;
-use super::output::{self, Output};
-use super::store::{self, AnyStore};
+use super::scales::{ScaleOptions, stages};
+use crate::cli::init;
+use crate::cli::interrupt::Careful;
+use crate::cli::output::{self, Output};
+use crate::cli::store::{self, AnyStore};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,6 +41,20 @@ pub(crate) struct Options {
     /// How chunks are compressed: none, lz4, zstd:1 to zstd:22, each with or without +shuffle.
     #[arg(long, conflicts_with = "offset")]
     pub(crate) codec: Option<String>,
+    /// The coordinates of the image's first element in a new volume, slowest axis first; zeros unless given.
+    #[arg(
+        long,
+        value_name = "Z,Y,X",
+        value_delimiter = ',',
+        allow_negative_numbers = true,
+        conflicts_with = "offset"
+    )]
+    pub(crate) origin: Option<Vec<i64>>,
+    #[command(flatten)]
+    pub(crate) scales: ScaleOptions,
+    /// The elements are labels: an index is kept of the chunks that hold each, and scales are made by votes.
+    #[arg(long, conflicts_with = "offset")]
+    pub(crate) labels: bool,
     /// The shape of a raw file, slowest axis first.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', requires = "dtype")]
     pub(crate) shape: Option<Vec<u64>>,
@@ -115,21 +130,31 @@ pub(crate) fn import(
 ) -> Result<Imported> {
     let version = store::version(store, options.at.as_deref())?;
     let bytes = reader.info().total_bytes();
-    let bar = output.progress(reader.info().slices(), "importing");
+    let (bar, show) = stages(output);
     let careful = Careful::begin();
-    let mut watch = |slices| {
-        bar.set_position(slices);
+    let total = reader.info().slices();
+    let mut watch = |progress: volume::Progress| {
+        show(&bar, progress);
         careful.check()
     };
     let (volume, region) = match &options.offset {
         Some(offset) => {
             let volume = Volume::open(store, name)?;
-            let region = write_image(&volume.at(version.id), reader, offset, &mut watch)?;
+            let region = write_image(&volume.at(version.id), reader, offset, &mut |done| {
+                watch(volume::Progress { stage: Stage::Slices, done, total })
+            })?;
             (volume, region)
         }
         None => {
             let codec = options.codec.as_deref().map(str::parse::<Codec>).transpose()?.unwrap_or_default();
-            let how = ImportOptions { chunk_shape: options.chunk.clone(), codec };
+            let how = ImportOptions {
+                chunk_shape: options.chunk.clone(),
+                origin: options.origin.clone(),
+                codec,
+                scales: options.scales.choice(),
+                reducer: options.scales.reducer()?,
+                labels: options.labels,
+            };
             let volume = import_image(store, (version.repo, version.id), name, reader, &how, &mut watch)?;
             let region = volume.properties().grid.bounds();
             (volume, region)

@@ -1,14 +1,14 @@
-//! `kvdag fill`.
+//! `kvdag volume fill`.
 
 use std::fmt;
 
-use chunks::{ChunkStore, Fill, Region, write_region, zeroed};
+use chunks::{ChunkStore, Fill, Region, zeroed};
 use engine_api::Result;
 use serde::Serialize;
-use volume::Volume;
+use volume::{Volume, edit_region};
 
-use super::output::Output;
-use super::store::{self, AnyStore};
+use crate::cli::output::Output;
+use crate::cli::store::{self, AnyStore};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -62,7 +62,7 @@ pub(crate) fn fill(
     let value = Fill::parse(grid.dtype(), value)?;
     let mut data = zeroed(region.bytes(grid.element_size())?)?;
     value.write(&mut data);
-    write_region(&volume, region, &data)?;
+    edit_region(&volume, region, &data)?;
     Ok(Filled {
         volume: name.to_owned(),
         version: version.uuid.simple().to_string(),

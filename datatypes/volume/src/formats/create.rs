@@ -1,0 +1,108 @@
+//! Creating images of any format.
+
+use std::path::Path;
+
+use engine_api::{Error, ErrorKind, Result};
+
+use super::detect::{Format, unknown_format};
+use super::info::ImageInfo;
+use super::io::ImageWriter;
+use super::named::Named;
+use super::{nifti, npy, pictures, precomputed, raw, tiff, zarr};
+
+/// How an image is written.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct CreateOptions {
+    /// The format, where the name doesn't say it.
+    pub format: Option<Format>,
+    /// Compress the pages of a TIFF by deflate.
+    pub tiff_deflate: bool,
+    /// The shape of the chunks of a format that has them, slowest axis first; by default 64 along each axis of
+    /// a volume, less where the image is smaller.
+    pub chunk_shape: Option<Vec<u64>>,
+    /// Store the labels of a precomputed volume, `u32` or `u64`, as compressed segmentation.
+    pub compressed_segmentation: bool,
+    /// The values that become black and white in pictures of slices; what lies outside is clipped. `u8` is taken
+    /// as it is without it, and other types need it.
+    pub window: Option<(f64, f64)>,
+}
+
+impl CreateOptions {
+    /// The shape of an image's chunks.
+    pub(super) fn chunk_shape_for(&self, image: &ImageInfo) -> Vec<u64> {
+        match &self.chunk_shape {
+            Some(shape) => shape.clone(),
+            None => image.default_chunk_shape(),
+        }
+    }
+}
+
+/// Creates an image in the format that its name says; it replaces a file of that name when it is finished. A
+/// folder is never replaced.
+///
+/// # Errors
+/// `InvalidArgument` when the name says no format; `Unsupported` and `TooLarge` when the format can't hold
+/// the image; `AlreadyExists` when it is to be a folder and there is something of that name.
+pub fn create_image(path: &Path, info: &ImageInfo) -> Result<Box<dyn ImageWriter>> {
+    create_image_with(path, info, CreateOptions::default())
+}
+
+/// Creates an image as [`create_image`] does, with options.
+#[allow(clippy::needless_pass_by_value, reason = "the options are said at the call")]
+pub fn create_image_with(
+    path: &Path,
+    info: &ImageInfo,
+    options: CreateOptions,
+) -> Result<Box<dyn ImageWriter>> {
+    let mut writers = create_scales(path, std::slice::from_ref(info), &options)?;
+    writers.pop().ok_or_else(|| Error::new(ErrorKind::Internal, "no writer was made"))
+}
+
+/// Creates an image of several scales, the finest first; answers a writer for each. They may be written in any
+/// order or at once, and the image gets its name when the last of them is finished.
+///
+/// # Errors
+/// `Unsupported` for several scales in a format that has none; `InvalidArgument` for no scale; otherwise those
+/// of [`create_image`].
+pub fn create_scales(
+    path: &Path,
+    scales: &[ImageInfo],
+    options: &CreateOptions,
+) -> Result<Vec<Box<dyn ImageWriter>>> {
+    let writers = create_any(path, scales, options).map_err(|error| error.with("path", path.display()))?;
+    Ok(writers.into_iter().map(|inner| Box::new(Named::new(path, inner)) as Box<dyn ImageWriter>).collect())
+}
+
+fn create_any(
+    path: &Path,
+    scales: &[ImageInfo],
+    options: &CreateOptions,
+) -> Result<Vec<Box<dyn ImageWriter>>> {
+    let Some(format) = options.format.or_else(|| Format::from_name(path)) else {
+        return Err(unknown_format());
+    };
+    let Some(first) = scales.first() else {
+        return Err(Error::new(ErrorKind::InvalidArgument, "an image has one scale at least"));
+    };
+    let single = match format {
+        Format::Precomputed => return precomputed::create_scales(path, scales, options),
+        Format::OmeZarr => return zarr::create_ome(path, scales, options),
+        _ if scales.len() > 1 => {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the format has no scales; write a file for each",
+            )
+            .with("format", format_args!("{format:?}")));
+        }
+        Format::Nifti => nifti::create(path, first, false),
+        Format::NiftiGz => nifti::create(path, first, true),
+        Format::Tiff => tiff::create(path, first, options.tiff_deflate),
+        Format::OmeTiff => tiff::create_ome(path, first, options.tiff_deflate),
+        Format::PngSlices => pictures::create(path, first, options, pictures::Kind::Png),
+        Format::JpegSlices => pictures::create(path, first, options, pictures::Kind::Jpeg),
+        Format::Npy => npy::create(path, first),
+        Format::Raw => raw::create(path, first),
+        Format::Zarr => zarr::create_array(path, first, options),
+    };
+    Ok(vec![single?])
+}
