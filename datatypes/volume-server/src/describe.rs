@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{Axis, Served};
 use crate::picture::suggested;
-use crate::precomputed::scale_key;
+use crate::precomputed::{Form, scale_key};
 use crate::space::Space;
 
 /// A volume at a version; lists are slowest axis first.
@@ -38,11 +38,12 @@ struct Scale {
 
 pub(crate) fn describe<'a>(served: &Served<'a>, space: &Space<'_>) -> Result<Description<'a>> {
     let base = served.scales.scales().base();
+    let (form, _) = Form::offered(base, served.labels);
     let mut scales = Vec::with_capacity(space.scales());
     for scale in 0..space.scales() {
         let bounds = space.bounds(scale)?;
         scales.push(Scale {
-            key: scale_key(scale),
+            key: scale_key(form, scale),
             origin: bounds.offset().to_vec(),
             shape: bounds.shape().to_vec(),
             chunk_shape: space.chunk_shape(scale)?.to_vec(),

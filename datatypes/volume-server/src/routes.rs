@@ -25,7 +25,7 @@ use crate::catalog::{Catalog, Served};
 use crate::describe::describe;
 use crate::failure::Failure;
 use crate::picture::{self, Shade, Slice};
-use crate::precomputed::{self, Elements};
+use crate::precomputed;
 use crate::space::{AXES, Space};
 
 /// The viewer, which asks nothing of any other host.
@@ -203,15 +203,15 @@ async fn chunk(State(app): State<App>, asked: Asked) -> Result<Answer, Failure> 
     app.read(asked, |asked, served| {
         let place = asked.place()?;
         let space = Space::new(served.scales, &place)?;
-        let scale = precomputed::scale_of(asked.part("key"))?;
+        let (form, scale) = precomputed::scale_of(asked.part("key"))?;
         space.check_scale(scale)?;
         let bounds = space.bounds(scale)?;
         let region = precomputed::chunk_region(asked.part("chunk"), &bounds, &space.chunk_shape(scale)?)?;
-        let elements = Elements::new(served.scales.scales().base().dtype(), served.labels);
+        let dtype = served.scales.scales().base().dtype();
+        let shape = std::array::from_fn(|axis| region.shape()[axis]);
         let named = asked.part("version");
         Answer::of_version("application/octet-stream", served, named, &asked.has, || {
-            let stored = space.read(scale, &region)?;
-            Ok(elements.show(stored))
+            form.encode(dtype, shape, space.read(scale, &region)?)
         })
     })
     .await

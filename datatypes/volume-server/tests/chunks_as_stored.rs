@@ -102,7 +102,25 @@ fn of_labels_bit_by_bit_under_an_unsigned_type() {
         assert_eq!((info["type"].as_str(), info["data_type"].as_str()), (Some("segmentation"), Some(shown)));
         let shelf = server.shelf.0.read().unwrap();
         let store = &shelf[0].versions[0].1;
-        every_chunk(&server, "/labels/v", |scale, region, data| assert_eq!(data, read(store, scale, region)));
+        let size = dtype.size();
+        let encoding = if size == 2 { "raw" } else { "compressed_segmentation" };
+        assert_eq!(info["scales"][0]["encoding"], encoding);
+        every_chunk(&server, "/labels/v", |scale, region, data| {
+            let stored = read(store, scale, region);
+            if size == 2 {
+                assert_eq!(data, stored);
+                return;
+            }
+            let unsigned = if size == 4 { DType::U32 } else { DType::U64 };
+            let mut decoded = vec![0; stored.len()];
+            let shape = std::array::from_fn(|axis| region.shape()[axis]);
+            volume::decode_compressed_segmentation(unsigned, shape, [8; 3], &data, &mut decoded).unwrap();
+            assert_eq!(decoded, stored, "{dtype}, scale {scale}, {region}");
+        });
+        // Whatever is offered, the elements themselves are there.
+        let first = read(store, 0, &"0:4,0:4,0:4".parse().unwrap());
+        assert_eq!(server.bytes("/labels/v/s0/0-4_0-4_0-4"), first);
+        assert_eq!(server.get("/labels/v/r0/0-4_0-4_0-4").status() == 200, dtype == DType::I64);
     }
 }
 

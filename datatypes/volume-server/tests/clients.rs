@@ -33,7 +33,8 @@ fn tensorstore_reads_every_voxel_of_every_type_and_scale() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixtures = Vec::new();
     let types = DType::ALL.iter().filter(|dtype| !matches!(dtype, DType::F64 | DType::I64));
-    for (dtype, labels) in types.map(|dtype| (*dtype, false)).chain([(DType::U64, true), (DType::I64, true)])
+    for (dtype, labels) in
+        types.map(|dtype| (*dtype, false)).chain([(DType::U32, true), (DType::U64, true), (DType::I64, true)])
     {
         let grid = grid(&[21, 34, 45], &[8, 16, 11], dtype, &[-13, 2, -40], "1");
         let store = noise(grid, &[vec![1, 2, 2], vec![2, 2, 2]], 5);

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// Only this volume; it may be given several times.
     #[arg(long, value_name = "NAME")]
     volume: Vec<String>,
-    /// A volume to show as labels, though it wasn't imported as such; it may be given several times.
+    /// A volume whose elements are labels, though it wasn't made as one of labels; it may be given several times.
     #[arg(long, value_name = "NAME")]
     labels: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! A store's volumes and versions, as a server shows them.
 
 use engine_api::version::{Version, VersionDag};
-use engine_api::{Error, ErrorKind, Result};
+use engine_api::{Error, ErrorKind, Result, Store};
 use volume::{DATATYPE, Volume};
 use volume_server::{Axis, Catalog, Served, VersionEntry, VolumeEntry};
 
@@ -13,6 +13,7 @@ pub(crate) struct StoreCatalog {
     store: AnyStore,
     /// Those that are shown; all where none is named.
     only: Vec<String>,
+    /// Those that hold labels, besides those that say so themselves.
     labels: Vec<String>,
 }
 
@@ -31,8 +32,8 @@ impl StoreCatalog {
         self.only.is_empty() || self.only.iter().any(|name| name == volume)
     }
 
-    fn holds_labels(&self, volume: &str) -> bool {
-        self.labels.iter().any(|name| name == volume)
+    fn holds_labels<S: Store>(&self, volume: &Volume<'_, S>) -> bool {
+        volume.properties().labels || self.labels.contains(&volume.instance().name)
     }
 }
 
@@ -50,13 +51,17 @@ impl Catalog for StoreCatalog {
             if instance.repo != repo || instance.datatype != DATATYPE || !self.shows(&instance.name) {
                 continue;
             }
-            let labels = match Volume::open(&self.store, &instance.name) {
-                Ok(volume) => volume.properties().labels || self.holds_labels(&instance.name),
+            let opened = match Volume::open(&self.store, &instance.name) {
+                Ok(opened) => opened,
                 // One whose import is under way, or was cut short, is shown when it is whole.
                 Err(error) if matches!(error.kind(), ErrorKind::Poisoned | ErrorKind::NotFound) => continue,
                 Err(error) => return Err(error),
             };
-            volumes.push(VolumeEntry { name: instance.name.clone(), labels, versions: versions.clone() });
+            volumes.push(VolumeEntry {
+                name: instance.name.clone(),
+                labels: self.holds_labels(&opened),
+                versions: versions.clone(),
+            });
         }
         Ok(volumes)
     }
@@ -81,7 +86,7 @@ impl Catalog for StoreCatalog {
         reader(&Served {
             scales: &opened.at(version.id).made_alone()?,
             axes: &axes,
-            labels: opened.properties().labels || self.holds_labels(volume),
+            labels: self.holds_labels(&opened),
             version: &version.uuid.simple().to_string(),
             committed: version.committed.is_some(),
         })

@@ -3,7 +3,7 @@
 use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
 
-use super::elements::Elements;
+use super::form::{BLOCK, Form};
 use crate::catalog::{Axis, Served};
 use crate::space::{AXES, Space};
 
@@ -28,11 +28,13 @@ struct Scale {
     voxel_offset: [i64; AXES],
     chunk_sizes: [[u64; AXES]; 1],
     encoding: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compressed_segmentation_block_size: Option<[u64; AXES]>,
 }
 
 /// The info file of a volume at a version.
 pub(crate) fn info(served: &Served<'_>, space: &Space<'_>) -> Result<Info> {
-    let shown = Elements::new(served.scales.scales().base().dtype(), served.labels).shown();
+    let (form, shown) = Form::offered(served.scales.scales().base(), served.labels);
     // The format knows no names that are real numbers.
     let segmentation = served.labels && shown.numpy_name() != "float32";
     let base: [f64; AXES] = std::array::from_fn(|axis| {
@@ -44,12 +46,13 @@ pub(crate) fn info(served: &Served<'_>, space: &Space<'_>) -> Result<Info> {
         let bounds = space.bounds(scale)?;
         let factors = space.factors(scale)?;
         scales.push(Scale {
-            key: scale_key(scale),
+            key: scale_key(form, scale),
             size: reversed(bounds.shape()),
             resolution: std::array::from_fn(|at| base[AXES - 1 - at] * number(factors[AXES - 1 - at])),
             voxel_offset: reversed(bounds.offset()),
             chunk_sizes: [reversed(&space.chunk_shape(scale)?)],
-            encoding: "raw",
+            encoding: form.encoding(),
+            compressed_segmentation_block_size: (form == Form::Compressed).then(|| reversed(&BLOCK)),
         });
     }
     Ok(Info {
@@ -61,19 +64,19 @@ pub(crate) fn info(served: &Served<'_>, space: &Space<'_>) -> Result<Info> {
     })
 }
 
-/// The folder of a scale.
-pub(crate) fn scale_key(scale: usize) -> String {
-    format!("s{scale}")
+/// The folder of a scale in a form.
+pub(crate) fn scale_key(form: Form, scale: usize) -> String {
+    format!("{}{scale}", form.letter())
 }
 
-/// The scale of a folder.
+/// The form and the scale of a folder.
 ///
 /// # Errors
 /// `NotFound` when a scale has no such folder.
-pub(crate) fn scale_of(key: &str) -> Result<usize> {
-    key.strip_prefix('s')
-        .and_then(|digits| digits.parse().ok())
-        .filter(|scale| scale_key(*scale) == key)
+pub(crate) fn scale_of(key: &str) -> Result<(Form, usize)> {
+    let form = Form::ALL.into_iter().find(|form| key.starts_with(form.letter()));
+    form.and_then(|form| Some((form, key.get(1..)?.parse().ok()?)))
+        .filter(|(form, scale)| scale_key(*form, *scale) == key)
         .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such scale").with("key", key))
 }
 
@@ -114,8 +117,10 @@ mod tests {
 
     #[test]
     fn a_folder_is_read_back_and_nothing_else_is_one() {
-        assert_eq!(scale_of(&scale_key(12)).unwrap(), 12);
-        for key in ["", "s", "0", "s00", "s+1", "s-1", "S1", "s1 ", "s99999999999999999999999"] {
+        for form in Form::ALL {
+            assert_eq!(scale_of(&scale_key(form, 12)).unwrap(), (form, 12));
+        }
+        for key in ["", "s", "0", "é1", "x1", "s00", "s+1", "s-1", "S1", "s1 ", "s99999999999999999999999"] {
             assert_eq!(scale_of(key).unwrap_err().kind(), ErrorKind::NotFound, "{key}");
         }
     }
