@@ -70,12 +70,12 @@ pub fn reduce_region(
     }
     let rule = Rule::new(reducer, factors);
     let plan = Plan::new(source_region, part, target_region, &coarser, factors)?;
-    // Lanes are about what two vector registers hold, and few enough that many blocks of labels are of one label.
+    // So many lanes at least are needed for the compiler to keep its loops over them, which it makes vector code of.
     match dtype.size() {
         1 => plan.run::<u8, 64>(rule, &Order::new(dtype), source, target),
-        2 => plan.run::<u16, 32>(rule, &Order::new(dtype), source, target),
-        4 => plan.run::<u32, 16>(rule, &Order::new(dtype), source, target),
-        _ => plan.run::<u64, 16>(rule, &Order::new(dtype), source, target),
+        2 => plan.run::<u16, 64>(rule, &Order::new(dtype), source, target),
+        4 => plan.run::<u32, 64>(rule, &Order::new(dtype), source, target),
+        _ => plan.run::<u64, 64>(rule, &Order::new(dtype), source, target),
     }
 }
 

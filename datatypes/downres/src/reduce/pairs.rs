@@ -36,17 +36,29 @@ pub(super) fn reduce_pairs<W: Word, const R: usize, const L: usize>(
     rows: [&[u8]; R],
     out: &mut [u8],
 ) {
+    if let Kind::Mode { first } = rule.kind {
+        return mode_row::<W, R, L>(rule, order, first, rows, out);
+    }
     let step = L * W::BYTES;
     let mut words = [[[W::ZERO; L]; 2]; R];
     for (block, out) in out.chunks_mut(step).enumerate() {
-        for (row, words) in rows.iter().zip(&mut words) {
-            let start = 2 * step * block;
-            let [first, second] = words;
-            W::read_pairs(&row[start..start + 2 * out.len()], first, second);
-        }
+        read_block(&rows, 2 * step * block, out.len(), &mut words);
         let cells = words.as_flattened_mut();
         let reduced = reduce_lanes(rule, order, cells);
         W::write_all(&reduced, out);
+    }
+}
+
+/// Reads as many cells as `length` bytes of results are for, from the same place in each row.
+#[inline(always)]
+fn read_block<W: Word, const R: usize, const L: usize>(
+    rows: &[&[u8]; R],
+    start: usize,
+    length: usize,
+    words: &mut [[[W; L]; 2]; R],
+) {
+    for (row, [first, second]) in rows.iter().zip(words) {
+        W::read_pairs(&row[start..start + 2 * length], first, second);
     }
 }
 
@@ -61,7 +73,7 @@ fn reduce_lanes<W: Word, const L: usize>(rule: Rule, order: &Order<W>, cells: &m
     order.keys(cells.as_flattened_mut());
     let mut keys = match rule.kind {
         Kind::Mean { truncated } => integer_means(rule, order, cells, truncated),
-        Kind::Mode { first } => modes(rule, order, cells, first),
+        Kind::Mode { first } => votes(rule, order, first, cells),
         Kind::Median => medians(rule, order, cells),
         Kind::Min => lowest(rule, order, cells),
         Kind::Max => highest(rule, order, cells),
@@ -72,23 +84,95 @@ fn reduce_lanes<W: Word, const L: usize>(rule: Rule, order: &Order<W>, cells: &m
     keys
 }
 
+/// Cells of more than one label, put off until there are enough of them to count many at a time.
+struct Mixed<W, const R: usize, const L: usize> {
+    cells: [[[W; L]; 2]; R],
+    /// Where in the row of results each belongs, in bytes.
+    places: [usize; L],
+    count: usize,
+}
+
+/// Most cells of labels are of one, which is then their mode.
 #[inline(always)]
-fn modes<W: Word, const L: usize>(rule: Rule, order: &Order<W>, cells: &[[W; L]], first: bool) -> [W; L] {
-    let mut differences = W::ZERO;
-    for element in &cells[1..] {
-        for lane in 0..L {
-            differences = differences | (element[lane] ^ cells[0][lane]);
+fn mode_row<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    rows: [&[u8]; R],
+    out: &mut [u8],
+) {
+    let step = L * W::BYTES;
+    let mut words = [[[W::ZERO; L]; 2]; R];
+    let mut mixed = Mixed { cells: words, places: [0; L], count: 0 };
+    for start in (0..out.len()).step_by(step) {
+        let end = out.len().min(start + step);
+        read_block(&rows, 2 * start, end - start, &mut words);
+        order.keys(words.as_flattened_mut().as_flattened_mut());
+        let cells = words.as_flattened();
+        let mut differences = [W::ZERO; L];
+        for element in &cells[1..] {
+            for lane in 0..L {
+                differences[lane] = differences[lane] | (element[lane] ^ cells[0][lane]);
+            }
         }
-    }
-    let mut best = cells[0];
-    if differences == W::ZERO {
+        let different = differences.iter().filter(|difference| **difference != W::ZERO).count();
+        if different > L / 2 {
+            let mut keys = votes(rule, order, first, cells);
+            order.bits(&mut keys);
+            W::write_all(&keys, &mut out[start..end]);
+            continue;
+        }
+        let mut labels = cells[0];
         if rule.sparse && order.class == Class::Float {
-            for key in &mut best {
+            for key in &mut labels {
                 *key = if order.is_zero(*key) { order.zero } else { *key };
             }
         }
-        return best;
+        order.bits(&mut labels);
+        W::write_all(&labels, &mut out[start..end]);
+        if different == 0 {
+            continue;
+        }
+        for (lane, place) in (start..end).step_by(W::BYTES).enumerate() {
+            if differences[lane] == W::ZERO {
+                continue;
+            }
+            if mixed.count == L {
+                write_modes(rule, order, first, &mut mixed, out);
+            }
+            for (to, from) in mixed.cells.as_flattened_mut().iter_mut().zip(cells) {
+                to[mixed.count] = from[lane];
+            }
+            mixed.places[mixed.count] = place;
+            mixed.count += 1;
+        }
     }
+    write_modes(rule, order, first, &mut mixed, out);
+}
+
+/// Two calls of it are in the row's code, which is the reason that it isn't inlined there.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"))]
+fn write_modes<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    mixed: &mut Mixed<W, R, L>,
+    out: &mut [u8],
+) {
+    if mixed.count == 0 {
+        return;
+    }
+    let mut keys = votes(rule, order, first, mixed.cells.as_flattened());
+    order.bits(&mut keys);
+    for (key, place) in keys.iter().zip(&mixed.places[..mixed.count]) {
+        key.write(&mut out[*place..place + W::BYTES]);
+    }
+    mixed.count = 0;
+}
+
+#[inline(always)]
+fn votes<W: Word, const L: usize>(rule: Rule, order: &Order<W>, first: bool, cells: &[[W; L]]) -> [W; L] {
+    let mut best = cells[0];
     if rule.square
         && let [a, b, c, d] = cells
     {
@@ -280,9 +364,9 @@ fn integer_means<W: Word, const L: usize>(
             let mean = W::truncate((part << log) + left / count);
             let left = left % count;
             let up = if truncated {
-                left > 0 && mean < order.zero
+                (left > 0) & (mean < order.zero)
             } else {
-                2 * left > count || (2 * left == count && mean & W::ONE == W::ONE)
+                2 * left + u64::from(mean & W::ONE == W::ONE) > count
             };
             means[lane] = mean.plus(W::from(up));
         }
