@@ -233,7 +233,7 @@ fn an_image_goes_through_a_volume_from_any_format_to_any() {
             import_image(&store, place, &at.to_string(), reader.as_mut(), &options, &mut |_| Ok(())).unwrap();
         let volume = volume.at(repo.root);
         let to = dir.path().join(name);
-        export_region(&volume, &volume.grid().bounds(), |info| create_image(&to, info), &mut |_| Ok(()))
+        export_region(&volume, (0, &volume.grid().bounds()), |info| create_image(&to, info), &mut |_| Ok(()))
             .unwrap();
         let (back, same) = read_file(&to).unwrap();
         assert_eq!((back.shape(), back.dtype(), &same), (info.shape(), info.dtype(), &data), "{name}");
