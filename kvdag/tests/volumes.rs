@@ -131,3 +131,30 @@ fn labels_are_listed_with_their_chunks() {
         "take a mode",
     );
 }
+
+#[test]
+fn all_scales_go_out_to_a_folder_and_come_back() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let nuclei = testdata("nuclei.tif");
+    succeed(
+        at,
+        &["volume", "import", "s.redb", &nuclei, "--name", "n", "--chunk", "16,32,32", "--factors", "2,2,2"],
+    );
+    let elements = cat(at, &["n"]);
+    for (file, name) in [("n.ome.zarr", "zarr"), ("n.precomputed", "precomputed")] {
+        succeed(at, &["volume", "export", "s.redb", "n", file, "--scales"]);
+        fail(at, &["volume", "export", "s.redb", "n", file, "--scales"], 4, "there");
+        let import =
+            ["volume", "import", "s.redb", file, "--name", name, "--chunk", "16,32,32", "--factors", "2,2,2"];
+        succeed(at, &import);
+        assert!(cat(at, &[name]) == elements, "{name}");
+        assert!(cat(at, &[name, "--scale", "1"]) == cat(at, &["n", "--scale", "1"]), "{name}");
+    }
+    fail(at, &["volume", "export", "s.redb", "n", "n.npy", "--scales"], 2, "no scales");
+    succeed(
+        at,
+        &["volume", "export", "s.redb", "n", "slices", "--as", "png", "--window", "0,20000", "--scale", "1"],
+    );
+    assert_eq!(fs::read_dir(at.join("slices")).unwrap().count(), 16);
+}
