@@ -18,6 +18,7 @@ mod table;
 mod tangle;
 mod target;
 mod timing;
+pub mod volumes;
 
 use std::error::Error;
 

@@ -5,8 +5,8 @@
 
 use std::error::Error;
 
-use chunks::{DType, Region};
-use downres::{Reducer, coarser_region, reduce_region};
+use chunks::{DType, Region, coarser_region};
+use downres::{Reducer, reduce_region};
 
 const EDGE: u64 = 512;
 const ROUNDS: usize = 9;
