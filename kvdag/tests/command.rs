@@ -169,7 +169,7 @@ fn shells_get_completion() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_import_leaves_no_volume() {
+fn an_interrupted_import_goes_on_when_it_is_started_again() {
     use std::os::unix::process::ExitStatusExt;
     use std::process::Stdio;
     use std::time::{Duration, Instant};
@@ -194,7 +194,10 @@ fn an_interrupted_import_leaves_no_volume() {
     assert!(status.success());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.status.signal()), (Some(130), None));
-    let info = succeed(at, &["info", store, "--format", "json"]).json();
-    assert_eq!(info["instances"].as_array().unwrap().len(), 1, "only the collection that init makes");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("goes on from here"));
+    fail(at, &["volume", "cat", store, "big"], 5, "cut short");
+    succeed(at, &arguments);
+    let info = succeed(at, &["volume", "info", store, "big", "--format", "json"]).json();
+    assert_eq!(info["scales"][0]["shape"], serde_json::json!([4096, 1024, 1024]));
     succeed(at, &["check", store]);
 }
