@@ -1,9 +1,9 @@
 //! How a case ended.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How one case ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The store does what the case pins.
@@ -29,7 +29,7 @@ impl Outcome {
 }
 
 /// One case of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CaseReport {
     /// The case's name.
@@ -43,12 +43,12 @@ pub struct CaseReport {
     /// How long it took, in all repetitions.
     pub seconds: f64,
     /// What went wrong in which repetition, where there were several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
 }
 
 /// A failure in one of several repetitions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
     /// The repetition, counted from 1.

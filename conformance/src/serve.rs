@@ -18,7 +18,8 @@ pub fn serve_child(engines: &[&'static dyn Engine]) -> Option<ExitCode> {
     if let Some(code) = watchdog::serve() {
         return Some(code);
     }
-    let url = std::env::var(child::URL).ok()?;
+    // A worker's own children have what it has in their environment, and a store beside it.
+    let Ok(url) = std::env::var(child::URL) else { return mutants::serve() };
     let unknown = || Error::new(ErrorKind::InvalidArgument, "no such task of a child");
     let served = match std::env::var(child::SCRIPT) {
         Ok(script) => Script::from_text(&script).ok_or_else(unknown).and_then(|script| {

@@ -1,23 +1,19 @@
 //! Which cases catch which mutant.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
+use super::workers::{Workers, is_late};
 use super::{Mutant, catalogue, reference};
 use crate::case::Case;
 use crate::catalogue::catalogue as cases;
 use crate::jobs::{Moment, in_order};
 use crate::outcome::{CaseReport, Outcome};
 use crate::report::Report;
-use crate::runner::{Progress, Runner, run_with};
+use crate::runner::{Progress, run_with};
 use crate::target::Options;
-
-/// So long a case of a mutant may run. One that takes longer hasn't caught it, unless hanging is what is wrong.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// So long for a mutant that is known to hang.
-const IMPATIENCE: Duration = Duration::from_secs(1);
 
 /// Which cases mutants are put to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,9 +53,8 @@ pub struct Missed {
 
 impl Kill {
     fn new(mutant: &Mutant, outcomes: &[(&'static Case, &CaseReport)]) -> Self {
-        let patience = patience(mutant).as_secs_f64();
         let caught =
-            |done: &CaseReport| done.outcome == Outcome::Failed && (mutant.hangs || done.seconds < patience);
+            |done: &CaseReport| done.outcome == Outcome::Failed && (mutant.hangs || !is_late(mutant, done));
         let caught_by: Vec<_> =
             outcomes.iter().filter(|(_, done)| caught(done)).map(|(case, _)| *case).collect();
         let missed = outcomes
@@ -89,10 +84,6 @@ fn why(done: &CaseReport) -> String {
     }
 }
 
-fn patience(mutant: &Mutant) -> Duration {
-    if mutant.hangs { IMPATIENCE } else { PATIENCE }
-}
-
 /// What a hunt for all mutants found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -120,15 +111,10 @@ impl KillTable {
     }
 }
 
-/// A mutant, the runner that puts cases to it, and a case.
-type Hunt<'r> = (usize, &'r Runner, &'static Case);
+/// A mutant, by its place in the catalogue, and a case that is put to it.
+type Hunt = (usize, &'static Case);
 
 impl Mutant {
-    fn runner(&'static self, options: &Options) -> Runner {
-        let options = options.clone().timeout(patience(self));
-        Runner::new(&self.target(), &options)
-    }
-
     /// The cases of a scope, in the order of the catalogue.
     fn hunters(&'static self, scope: Scope) -> impl Iterator<Item = &'static Case> {
         let named = scope == Scope::Named || self.hangs;
@@ -148,6 +134,9 @@ impl Mutant {
 
 /// Runs the cases of the scope on every mutant, and the whole kit on the store without a flaw. `watch` is told of each
 /// case with the number of those that are to run, and ends the hunt with [`ControlFlow::Break`]: `None` is answered then.
+///
+/// Of the options the seed, the scratch folder and the jobs count for the mutants, and whether there is a child process:
+/// with one their cases run in processes of their own, which end where a case hangs.
 pub fn kill_table(
     options: &Options,
     scope: Scope,
@@ -155,12 +144,10 @@ pub fn kill_table(
 ) -> Option<KillTable> {
     let begun = Instant::now();
     let mutants: Vec<_> = catalogue().collect();
-    let runners: Vec<_> = mutants.iter().map(|mutant| mutant.runner(options)).collect();
-    let hunts: Vec<Hunt<'_>> = mutants
+    let hunts: Vec<Hunt> = mutants
         .iter()
-        .zip(&runners)
         .enumerate()
-        .flat_map(|(at, (mutant, runner))| mutant.hunters(scope).map(move |case| (at, runner, case)))
+        .flat_map(|(at, mutant)| mutant.hunters(scope).map(move |case| (at, case)))
         .collect();
     let total = hunts.len() + cases().count();
     let mut whole = true;
@@ -180,10 +167,11 @@ pub fn kill_table(
         Progress::Begun(_) => ControlFlow::Continue(()),
         Progress::Ended(done) => told(&done.id),
     });
+    let workers = Workers::new(options);
     let done = in_order(
         &hunts,
         options.jobs,
-        |(at, runner, case)| (*at, *case, runner.run(case, options.seed)),
+        |(at, case)| (*at, *case, workers.run(mutants[*at], case)),
         |moment| match moment {
             Moment::Begun(_) => ControlFlow::Continue(()),
             Moment::Ended((at, ..)) => told(mutants[*at].name),

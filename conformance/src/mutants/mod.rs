@@ -18,6 +18,7 @@ mod store;
 mod table;
 mod twist;
 mod view;
+mod workers;
 
 use std::sync::LazyLock;
 
@@ -29,6 +30,7 @@ use flaw::Flaw;
 use table::{REFERENCE, TABLE};
 
 pub use kill::{Kill, KillTable, Missed, Scope, kill_table};
+pub(crate) use workers::serve;
 
 /// A store that is wrong in one way.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ impl Mutant {
 
     /// The mutant as a target of the kit.
     pub fn target(&'static self) -> Target {
-        let found = ENGINES.iter().find(|engine| std::ptr::eq(engine.mutant, self));
+        let found = ENGINES.iter().find(|engine| engine.mutant.name == self.name);
         let engine = found.unwrap_or(&ENGINES[0]);
         let scheme = self.name;
         Target::new(engine, move |folder| format!("{scheme}:{}/store", folder.display()))
