@@ -79,7 +79,7 @@ impl Mutant {
 
     /// The mutant as a target of the kit.
     pub fn target(&'static self) -> Target {
-        let found = ENGINES.iter().find(|engine| std::ptr::eq(engine.mutant, self));
+        let found = ENGINES.iter().find(|engine| engine.mutant.name == self.name);
         let engine = found.unwrap_or(&ENGINES[0]);
         let scheme = self.name;
         Target::new(engine, move |folder| format!("{scheme}:{}/store", folder.display()))

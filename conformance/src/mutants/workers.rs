@@ -69,7 +69,8 @@ impl<'o> Workers<'o> {
         done.unwrap_or_else(|error| CaseReport {
             id: case.id.to_owned(),
             group: case.group().to_owned(),
-            outcome: Outcome::Failed,
+            // That says nothing of the mutant, and mustn't count as its being caught.
+            outcome: Outcome::Ignored,
             message: Some(format!("the process that ran the case: {error}")),
             seconds: begun.elapsed().as_secs_f64(),
             failures: Vec::new(),
