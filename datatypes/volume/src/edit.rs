@@ -1,5 +1,7 @@
 //! Changes of a volume that its coarser scales follow.
 
+use std::collections::BTreeSet;
+
 use chunks::{ChunkStore, Coords, MultiscaleStore, Region, write_region, zeroed};
 use downres::{Downscaler, Mutation, NoJournal, Reducer, WatchScales, recompute, recompute_chunks};
 use engine_api::key::VersionId;
@@ -93,7 +95,8 @@ pub fn downres_volume<S: Store>(
 /// are in conflict; answers how many there were.
 ///
 /// After a merge, with the first of the merged versions, it makes all coarser scales fit: what is unlike the first was
-/// brought by the others. It costs what has changed.
+/// brought by the others. The index of labels is made to fit too, where chunks are unlike any of the version's parents. It
+/// costs what has changed.
 ///
 /// # Errors
 /// `Conflict` when full resolution is in conflict too, which is for people to resolve first; `ReadOnly` when the version
@@ -101,6 +104,13 @@ pub fn downres_volume<S: Store>(
 pub fn downres_since<S: Store>(volume: &VolumeAt<'_, S>, before: VersionId) -> Result<u64> {
     let scales = volume.scales();
     let mut changed = volume.changed_since(before)?;
+    if volume.properties().labels {
+        let mut unlike: BTreeSet<Coords> = changed.iter().copied().collect();
+        for parent in volume.parents()? {
+            unlike.extend(volume.changed_since(parent)?);
+        }
+        volume.reindex(&unlike)?;
+    }
     let mut made = 0;
     for scale in 1..scales.len() {
         let mut parents = volume.chunks_in_conflict(scale)?;
@@ -133,5 +143,10 @@ pub fn add_scales<S: Store>(
     let factors = scales.factors(before.grid)?;
     let reducer = reducer.or(before.reducer);
     volume.set_properties(Properties { factors, reducer, ..before })?;
-    make_scales(&volume.at(version), None, &NoJournal, watch)
+    let at = volume.at(version);
+    if at.scales_made()? > 1 {
+        // Chunks that there are, and shouldn't be, have to go.
+        return downres_volume(&at, &at.grid().bounds(), 1, &mut |progress| watch(progress.into()));
+    }
+    make_scales(&at, None, &NoJournal, watch)
 }

@@ -1,6 +1,6 @@
 //! One scale of a volume at a version.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, ThreadId};
@@ -158,6 +158,28 @@ impl<'s, S: Store> ScaleAt<'s, S> {
             }
         }
         batch.commit()
+    }
+
+    /// Makes the index of one chunk, of which these entries are known, what the chunk holds.
+    pub(crate) fn reindex(&self, chunk: &Coords, indexed: &BTreeMap<u64, Option<u64>>) -> Result<()> {
+        let resolved = self.resolve(chunk)?;
+        let mut data = vec![0; self.grid.chunk_bytes()];
+        self.decode(chunk, resolved.clone(), &mut data)?;
+        let counts = count_labels(&self.grid, chunk, &data)?;
+        let mut batch = self.store.batch(&self.ctx)?;
+        batch.require(&self.key(chunk), &resolved);
+        let mut fits = true;
+        for (label, voxels) in &counts {
+            if indexed.get(label) != Some(&Some(*voxels)) {
+                batch.put(&label_key(*label, chunk), voxels_value(*voxels));
+                fits = false;
+            }
+        }
+        for label in indexed.keys().filter(|label| !counts.contains_key(label)) {
+            batch.delete(&label_key(*label, chunk));
+            fits = false;
+        }
+        if fits { Ok(()) } else { batch.commit() }
     }
 
     /// The labels that the index may have of a chunk: of one in conflict, those of all sides.

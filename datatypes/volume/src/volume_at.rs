@@ -14,7 +14,7 @@ use engine_api::{Error, ErrorKind, Fetch, Result, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{chunk_key, chunk_of_key, chunk_range, label_of_key, label_range, scale_range, scales_key};
-use crate::labels::{LabelSize, LabelVisitor, voxels_of};
+use crate::labels::{Counts, LabelSize, LabelVisitor, count_labels, voxels_of};
 use crate::properties::Properties;
 use crate::scale_at::{ScaleAt, repeat};
 
@@ -187,14 +187,77 @@ impl<'s, S: Store> VolumeAt<'s, S> {
         Ok(chunks)
     }
 
+    /// Makes the index of labels fit some chunks, as they are stored: after a conflict of theirs was settled key by key.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the volume isn't one of labels; `Conflict` when one of the chunks is in conflict;
+    /// `ReadOnly` when the version is committed.
+    pub fn reindex(&self, chunks: &BTreeSet<Coords>) -> Result<()> {
+        self.check_labels()?;
+        if chunks.is_empty() {
+            return Ok(());
+        }
+        let mut indexed: BTreeMap<Coords, BTreeMap<u64, Option<u64>>> = BTreeMap::new();
+        self.store.visit(&self.ctx, &label_range(None), Fetch::Entries, &mut |tkey, resolved| {
+            let (label, chunk) = label_of_key(tkey)?;
+            if chunks.contains(&chunk) && resolved.is_visible() {
+                // What is in conflict counts as wrong.
+                let voxels = resolved.into_value().ok().flatten().and_then(|value| voxels_of(&value).ok());
+                indexed.entry(chunk).or_default().insert(label, voxels);
+            }
+            Ok(Flow::Continue(()))
+        })?;
+        for chunk in chunks {
+            let of_chunk = indexed.remove(chunk).unwrap_or_default();
+            repeat(&mut || self.full().reindex(chunk, &of_chunk))?;
+        }
+        Ok(())
+    }
+
+    /// The chunks of full resolution whose labels the index has otherwise, in C order.
+    ///
+    /// # Errors
+    /// As [`labels`](Self::labels).
+    pub fn chunks_misindexed(&self) -> Result<Vec<Coords>> {
+        let mut indexed: BTreeMap<Coords, Counts> = BTreeMap::new();
+        self.visit_index(None, &mut |label, chunk, voxels| {
+            indexed.entry(chunk).or_default().insert(label, voxels);
+            Ok(Flow::Continue(()))
+        })?;
+        let mut wrong = BTreeSet::new();
+        let mut data = vec![0; self.grid().chunk_bytes()];
+        for chunk in chunks::stored_chunks(self)? {
+            self.read_chunk(&chunk, &mut data)?;
+            if indexed.remove(&chunk).unwrap_or_default() != count_labels(self.grid(), &chunk, &data)? {
+                wrong.insert(chunk);
+            }
+        }
+        // What the index has of chunks that aren't stored.
+        wrong.extend(indexed.into_keys());
+        Ok(wrong.into_iter().collect())
+    }
+
+    /// The versions that the volume's version was made from.
+    pub(crate) fn parents(&self) -> Result<Vec<VersionId>> {
+        match self.ctx.version() {
+            Some(version) => Ok(self.store.dag()?.version(version)?.parents.clone()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn check_labels(&self) -> Result<()> {
+        if self.properties.labels {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidArgument, "the volume isn't one of labels"))
+    }
+
     fn visit_index(
         &self,
         label: Option<u64>,
         visit: &mut dyn FnMut(u64, Coords, u64) -> Result<Flow>,
     ) -> Result<()> {
-        if !self.properties.labels {
-            return Err(Error::new(ErrorKind::InvalidArgument, "the volume isn't one of labels"));
-        }
+        self.check_labels()?;
         self.store.visit(&self.ctx, &label_range(label), Fetch::Entries, &mut |tkey, resolved| {
             let (label, chunk) = label_of_key(tkey)?;
             match resolved.into_value().map_err(|error| error.with("label", label).with("chunk", chunk))? {

@@ -10,8 +10,8 @@ use chunks::{
     write_region,
 };
 use downres::{Reducer, Stale, reduce_region, verify};
-use engine_api::key::VersionId;
-use engine_api::version::{MergePolicy, Repo, Versioned};
+use engine_api::key::{DataContext, VersionId};
+use engine_api::version::{MergePolicy, OrderedKeyValue, Repo, Versioned};
 use engine_api::{Error, ErrorKind, MemoryStore, Result, Store};
 use volume::{
     ImageInfo, ImageReader, ImportOptions, LabelSize, Properties, RegionReader, ScaleChoice, Stage, Volume,
@@ -306,6 +306,31 @@ fn the_index_follows_a_conflict_that_was_settled() {
     assert_eq!(indexed(&at), counted(&at));
     assert_eq!(at.chunks_of_label(300).unwrap(), [(Coords::new(&[0, 0, 0]).unwrap(), 256)]);
     assert_eq!((at.chunks_of_label(100).unwrap(), at.chunks_of_label(200).unwrap()), (vec![], vec![]));
+}
+
+#[test]
+fn the_index_follows_a_side_that_was_chosen_key_by_key() {
+    let (store, repo) = store();
+    let (volume, [a, b]) = two_sides(&store, &repo);
+    let region: Region = "0:4,0:8,0:8".parse().unwrap();
+    for (side, label) in [(a, 100u16), (b, 200)] {
+        edit_region(&volume.at(side), &region, &label.to_le_bytes().repeat(256)).unwrap();
+        store.commit_version(side, "").unwrap();
+    }
+    let merged = store.merge(&[a, b], Some("merged")).unwrap().id;
+    let at = volume.at(merged);
+    // As a program does that knows nothing of volumes: a's chunk, and nothing of what b has put in the index.
+    let key = volume::chunk_key(0, &Coords::new(&[0, 0, 0]).unwrap());
+    let ctx = DataContext::versioned(volume.instance().id, a);
+    let frame = store.get(&ctx, &key).unwrap().unwrap();
+    store.put(&DataContext::versioned(volume.instance().id, merged), &key, frame).unwrap();
+    assert_eq!(at.chunks_misindexed().unwrap(), [Coords::new(&[0, 0, 0]).unwrap()]);
+    downres_since(&at, a).unwrap();
+    assert_eq!(at.chunks_misindexed().unwrap(), []);
+    assert_eq!((stale(&at), indexed(&at)), (vec![], counted(&at)));
+    assert_eq!(at.chunks_of_label(200).unwrap(), []);
+    let nothing = at.reindex(&std::collections::BTreeSet::new());
+    assert!(nothing.is_ok());
 }
 
 #[test]

@@ -84,6 +84,11 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
             ));
         }
     }
+    if problems.is_empty() && at.properties().labels {
+        for chunk in at.chunks_misindexed()? {
+            problems.push(format!("the index of labels doesn't fit chunk {chunk}"));
+        }
+    }
     let mut chunks_compared = 0;
     if problems.is_empty() && at.scales_made()? > 1 {
         let region = match args.region.as_deref() {
