@@ -62,6 +62,31 @@ impl DType {
         }
     }
 
+    /// An element as a number, rounded where it has more digits than `f64`; `true` is one. Of an element that is too
+    /// short, the missing bytes are zero.
+    #[allow(clippy::cast_precision_loss, reason = "it is said to round")]
+    pub fn to_f64(self, element: &[u8]) -> f64 {
+        let mut bytes = [0; 8];
+        for (byte, from) in bytes.iter_mut().zip(element) {
+            *byte = *from;
+        }
+        let one = bytes[0];
+        let two = [bytes[0], bytes[1]];
+        let four = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        match self {
+            Self::U8 | Self::Bool => one.into(),
+            Self::U16 => u16::from_le_bytes(two).into(),
+            Self::U32 => u32::from_le_bytes(four).into(),
+            Self::U64 => u64::from_le_bytes(bytes) as f64,
+            Self::I8 => one.cast_signed().into(),
+            Self::I16 => i16::from_le_bytes(two).into(),
+            Self::I32 => i32::from_le_bytes(four).into(),
+            Self::I64 => i64::from_le_bytes(bytes) as f64,
+            Self::F32 => f32::from_le_bytes(four).into(),
+            Self::F64 => f64::from_le_bytes(bytes),
+        }
+    }
+
     /// The name, such as `u16`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -129,6 +154,25 @@ mod tests {
             assert_eq!(dtype.name().parse::<DType>().unwrap(), dtype);
             assert_eq!(dtype.numpy_name().parse::<DType>().unwrap(), dtype);
             assert_eq!(serde_json::to_string(&dtype).unwrap(), format!("\"{dtype}\""));
+        }
+    }
+
+    #[test]
+    fn elements_are_numbers() {
+        for (dtype, element, number) in [
+            (DType::U8, [200].as_slice(), 200.0),
+            (DType::I8, &[0xff], -1.0),
+            (DType::Bool, &[1], 1.0),
+            (DType::U16, &[1, 2], 513.0),
+            (DType::I16, &[0, 0x80], -32_768.0),
+            (DType::U32, &[0, 0, 0, 0x80], 2_147_483_648.0),
+            (DType::I32, &[0xfe, 0xff, 0xff, 0xff], -2.0),
+            (DType::U64, &[0xff; 8], 18_446_744_073_709_551_616.0),
+            (DType::I64, &[0xff; 8], -1.0),
+            (DType::F32, &1.5f32.to_le_bytes(), 1.5),
+            (DType::F64, &(-0.25f64).to_le_bytes(), -0.25),
+        ] {
+            assert_eq!(dtype.to_f64(element).to_bits(), f64::to_bits(number), "{dtype}");
         }
     }
 

@@ -31,7 +31,7 @@ pub use fill::Fill;
 pub use grid::{Grid, MAX_CHUNK_BYTES};
 pub use memory::MemoryChunks;
 pub use memory_scales::MemoryScales;
-pub use multiscale::{DerivedChunks, MultiscaleStore, ScaleReader};
+pub use multiscale::{Derived, DerivedChunks, MultiscaleStore, ScaleReader};
 pub use region::Region;
 pub use region_io::{read_region, write_region};
 pub use scales::{MAX_SCALES, Scales};

@@ -7,8 +7,8 @@ use engine_api::{Error, ErrorKind, Result};
 
 use crate::codec::{Codec, decode_chunk};
 use crate::memory::{Frames, MemoryChunks};
-use crate::multiscale::{DerivedChunks, MultiscaleStore, ScaleReader};
-use crate::source::{ChunkSource, encode_chunks};
+use crate::multiscale::{Derived, DerivedChunks, MultiscaleStore, ScaleReader};
+use crate::source::encode_chunks;
 use crate::store::ChunkStore;
 use crate::{Coords, Scales};
 
@@ -41,7 +41,7 @@ impl MemoryScales {
     fn derive_once(&self, scale: usize, source: &dyn DerivedChunks) -> Result<bool> {
         let target = self.store(scale)?;
         let reads = Reads { stores: self, seen: Mutex::default() };
-        let encoded = encode_chunks(target.grid(), self.codec, &Made { source, reads: &reads })?;
+        let encoded = encode_chunks(target.grid(), self.codec, &Derived::new(source, &reads))?;
         let seen = reads.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Every scale in order, so that two derivations can't wait for each other.
         let mut frames: Vec<RwLockWriteGuard<'_, Frames>> =
@@ -107,25 +107,5 @@ impl ScaleReader for Reads<'_> {
             None => grid.fill().write(out),
         }
         Ok(frame.is_some())
-    }
-}
-
-/// Derived chunks as a source.
-struct Made<'a> {
-    source: &'a dyn DerivedChunks,
-    reads: &'a Reads<'a>,
-}
-
-impl ChunkSource for Made<'_> {
-    fn len(&self) -> usize {
-        self.source.len()
-    }
-
-    fn coords(&self, index: usize) -> Coords {
-        self.source.coords(index)
-    }
-
-    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
-        self.source.make(index, self.reads, out)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use engine_api::Result;
 
-use crate::{ChunkStore, Coords, Scales};
+use crate::{ChunkSource, ChunkStore, Coords, Scales};
 
 /// A store of one array at several scales.
 ///
@@ -62,6 +62,39 @@ pub trait DerivedChunks: Sync {
     /// Puts the elements of chunk number `index` into `out`, a chunk's length, whose contents are unspecified.
     /// It may be called from several threads, and more than once for a chunk.
     fn make(&self, index: usize, stored: &dyn ScaleReader, out: &mut [u8]) -> Result<()>;
+}
+
+/// Derived chunks as a source, for authors of stores.
+pub struct Derived<'a> {
+    source: &'a dyn DerivedChunks,
+    stored: &'a dyn ScaleReader,
+}
+
+impl<'a> Derived<'a> {
+    /// The chunks that a source makes of what it reads through a reader.
+    pub fn new(source: &'a dyn DerivedChunks, stored: &'a dyn ScaleReader) -> Self {
+        Self { source, stored }
+    }
+}
+
+impl fmt::Debug for Derived<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Derived").field("chunks", &self.source.len()).finish_non_exhaustive()
+    }
+}
+
+impl ChunkSource for Derived<'_> {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn coords(&self, index: usize) -> Coords {
+        self.source.coords(index)
+    }
+
+    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
+        self.source.make(index, self.stored, out)
+    }
 }
 
 macro_rules! forward_multiscale_store {

@@ -5,6 +5,7 @@ mod export;
 mod formats;
 mod import;
 mod keys;
+mod label_index;
 mod labels;
 mod progress;
 mod properties;

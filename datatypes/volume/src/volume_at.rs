@@ -5,16 +5,15 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use chunks::{
-    ChunkSink, ChunkSource, ChunkStore, Coords, DerivedChunks, Grid, MultiscaleStore, ScaleReader, Scales,
-    decode_chunk,
+    ChunkSink, ChunkSource, ChunkStore, Coords, Derived, DerivedChunks, Grid, MultiscaleStore, ScaleReader,
+    Scales, decode_chunk,
 };
 use engine_api::key::{DataContext, Mark, VersionId};
 use engine_api::version::{Flow, OrderedKeyValue, Resolved, Versioned};
 use engine_api::{Error, ErrorKind, Fetch, Result, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::keys::{chunk_key, chunk_of_key, chunk_range, label_of_key, label_range, scale_range, scales_key};
-use crate::labels::{Counts, LabelSize, LabelVisitor, count_labels, voxels_of};
+use crate::keys::{chunk_key, chunk_of_key, chunk_range, scale_range, scales_key};
 use crate::properties::Properties;
 use crate::scale_at::{ScaleAt, repeat};
 
@@ -22,8 +21,8 @@ use crate::scale_at::{ScaleAt, repeat};
 ///
 /// As a [`ChunkStore`] it is its full resolution; as a [`MultiscaleStore`] it is all of its scales.
 pub struct VolumeAt<'s, S> {
-    store: &'s Versioned<S>,
-    ctx: DataContext,
+    pub(crate) store: &'s Versioned<S>,
+    pub(crate) ctx: DataContext,
     properties: Properties,
     scales: Scales,
     stores: Vec<ScaleAt<'s, S>>,
@@ -147,124 +146,12 @@ impl<'s, S: Store> VolumeAt<'s, S> {
         self.store.put(&self.ctx, &scales_key(), json.into())
     }
 
-    /// Calls `visit` with each label that the volume holds, with its voxels; background isn't among them.
-    ///
-    /// # Errors
-    /// `InvalidArgument` when the volume isn't one of labels; `Conflict` when a chunk with a label is in conflict.
-    pub fn labels(&self, visit: &mut LabelVisitor<'_>) -> Result<()> {
-        let mut last: Option<LabelSize> = None;
-        let mut flow = Flow::Continue(());
-        self.visit_index(None, &mut |label, _, voxels| {
-            match &mut last {
-                Some(size) if size.label == label => {
-                    size.voxels += voxels;
-                    size.chunks += 1;
-                }
-                _ => {
-                    if let Some(size) = last.replace(LabelSize { label, voxels, chunks: 1 }) {
-                        flow = visit(size)?;
-                    }
-                }
-            }
-            Ok(flow)
-        })?;
-        match last {
-            Some(size) if flow.is_continue() => visit(size).map(|_| ()),
-            _ => Ok(()),
-        }
-    }
-
-    /// The chunks that hold a label, in C order, with the number of its voxels in each.
-    ///
-    /// # Errors
-    /// As [`labels`](Self::labels).
-    pub fn chunks_of_label(&self, label: u64) -> Result<Vec<(Coords, u64)>> {
-        let mut chunks = Vec::new();
-        self.visit_index(Some(label), &mut |_, chunk, voxels| {
-            chunks.push((chunk, voxels));
-            Ok(Flow::Continue(()))
-        })?;
-        Ok(chunks)
-    }
-
-    /// Makes the index of labels fit some chunks, as they are stored: after a conflict of theirs was settled key by key.
-    ///
-    /// # Errors
-    /// `InvalidArgument` when the volume isn't one of labels; `Conflict` when one of the chunks is in conflict;
-    /// `ReadOnly` when the version is committed.
-    pub fn reindex(&self, chunks: &BTreeSet<Coords>) -> Result<()> {
-        self.check_labels()?;
-        if chunks.is_empty() {
-            return Ok(());
-        }
-        let mut indexed: BTreeMap<Coords, BTreeMap<u64, Option<u64>>> = BTreeMap::new();
-        self.store.visit(&self.ctx, &label_range(None), Fetch::Entries, &mut |tkey, resolved| {
-            let (label, chunk) = label_of_key(tkey)?;
-            if chunks.contains(&chunk) && resolved.is_visible() {
-                // What is in conflict counts as wrong.
-                let voxels = resolved.into_value().ok().flatten().and_then(|value| voxels_of(&value).ok());
-                indexed.entry(chunk).or_default().insert(label, voxels);
-            }
-            Ok(Flow::Continue(()))
-        })?;
-        for chunk in chunks {
-            let of_chunk = indexed.remove(chunk).unwrap_or_default();
-            repeat(&mut || self.full().reindex(chunk, &of_chunk))?;
-        }
-        Ok(())
-    }
-
-    /// The chunks of full resolution whose labels the index has otherwise, in C order.
-    ///
-    /// # Errors
-    /// As [`labels`](Self::labels).
-    pub fn chunks_misindexed(&self) -> Result<Vec<Coords>> {
-        let mut indexed: BTreeMap<Coords, Counts> = BTreeMap::new();
-        self.visit_index(None, &mut |label, chunk, voxels| {
-            indexed.entry(chunk).or_default().insert(label, voxels);
-            Ok(Flow::Continue(()))
-        })?;
-        let mut wrong = BTreeSet::new();
-        let mut data = vec![0; self.grid().chunk_bytes()];
-        for chunk in chunks::stored_chunks(self)? {
-            self.read_chunk(&chunk, &mut data)?;
-            if indexed.remove(&chunk).unwrap_or_default() != count_labels(self.grid(), &chunk, &data)? {
-                wrong.insert(chunk);
-            }
-        }
-        // What the index has of chunks that aren't stored.
-        wrong.extend(indexed.into_keys());
-        Ok(wrong.into_iter().collect())
-    }
-
     /// The versions that the volume's version was made from.
     pub(crate) fn parents(&self) -> Result<Vec<VersionId>> {
         match self.ctx.version() {
             Some(version) => Ok(self.store.dag()?.version(version)?.parents.clone()),
             None => Ok(Vec::new()),
         }
-    }
-
-    fn check_labels(&self) -> Result<()> {
-        if self.properties.labels {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::InvalidArgument, "the volume isn't one of labels"))
-    }
-
-    fn visit_index(
-        &self,
-        label: Option<u64>,
-        visit: &mut dyn FnMut(u64, Coords, u64) -> Result<Flow>,
-    ) -> Result<()> {
-        self.check_labels()?;
-        self.store.visit(&self.ctx, &label_range(label), Fetch::Entries, &mut |tkey, resolved| {
-            let (label, chunk) = label_of_key(tkey)?;
-            match resolved.into_value().map_err(|error| error.with("label", label).with("chunk", chunk))? {
-                Some(value) => visit(label, chunk, voxels_of(&value)?),
-                None => Ok(Flow::Continue(())),
-            }
-        })
     }
 
     /// The chunks of full resolution that another version has otherwise, in C order.
@@ -322,7 +209,7 @@ impl<'s, S: Store> VolumeAt<'s, S> {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "a scale without a store").with("scale", scale))
     }
 
-    fn full(&self) -> &ScaleAt<'s, S> {
+    pub(crate) fn full(&self) -> &ScaleAt<'s, S> {
         // There is always full resolution.
         &self.stores[0]
     }
@@ -371,7 +258,7 @@ impl<S: Store> MultiscaleStore for VolumeAt<'_, S> {
         let target = self.at_scale(scale)?;
         repeat(&mut || {
             let reads = Reads { volume: self, seen: Mutex::default() };
-            let encoded = target.encode(&Derived { source, reads: &reads })?;
+            let encoded = target.encode(&Derived::new(source, &reads))?;
             let seen = reads.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
             let required: Vec<_> =
                 seen.into_iter().map(|((scale, chunk), was)| (chunk_key(scale, &chunk), was)).collect();
@@ -404,25 +291,5 @@ impl<S: Store> ScaleReader for Reads<'_, '_, S> {
             seen.entry(key).or_insert_with(|| resolved.clone());
         }
         store.decode(chunk, resolved, out)
-    }
-}
-
-/// Derived chunks as a source.
-struct Derived<'a, 's, S> {
-    source: &'a dyn DerivedChunks,
-    reads: &'a Reads<'a, 's, S>,
-}
-
-impl<S: Store> ChunkSource for Derived<'_, '_, S> {
-    fn len(&self) -> usize {
-        self.source.len()
-    }
-
-    fn coords(&self, index: usize) -> Coords {
-        self.source.coords(index)
-    }
-
-    fn read(&self, index: usize, out: &mut [u8]) -> Result<()> {
-        self.source.make(index, self.reads, out)
     }
 }

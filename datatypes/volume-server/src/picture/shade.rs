@@ -24,7 +24,7 @@ impl Shade {
             Self::Gray(Window { low, high }) => out.extend(
                 elements
                     .chunks_exact(dtype.size())
-                    .map(|element| gray((value_of(dtype, element) - low) / (high - low))),
+                    .map(|element| gray((dtype.to_f64(element) - low) / (high - low))),
             ),
             Self::Labels => {
                 // Neighbours mostly have one label.
@@ -39,27 +39,6 @@ impl Shade {
                 }
             }
         }
-    }
-}
-
-/// An element as a number, to eight bits or more of what it is.
-#[allow(clippy::cast_precision_loss, reason = "a shade of gray needs eight of the bits")]
-pub(crate) fn value_of(dtype: DType, element: &[u8]) -> f64 {
-    let bytes = padded(element);
-    let one = bytes[0];
-    let two = [bytes[0], bytes[1]];
-    let four = [bytes[0], bytes[1], bytes[2], bytes[3]];
-    match dtype {
-        DType::U8 | DType::Bool => one.into(),
-        DType::U16 => u16::from_le_bytes(two).into(),
-        DType::U32 => u32::from_le_bytes(four).into(),
-        DType::U64 => u64::from_le_bytes(bytes) as f64,
-        DType::I8 => one.cast_signed().into(),
-        DType::I16 => i16::from_le_bytes(two).into(),
-        DType::I32 => i32::from_le_bytes(four).into(),
-        DType::I64 => i64::from_le_bytes(bytes) as f64,
-        DType::F32 => f32::from_le_bytes(four).into(),
-        DType::F64 => f64::from_le_bytes(bytes),
     }
 }
 

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use chunks::{DType, Region};
 use engine_api::{Error, ErrorKind, Result};
 
-use super::shade::value_of;
 use crate::space::{AXES, Space};
 
 /// The values that become black and white; what lies outside is clipped.
@@ -60,7 +59,7 @@ pub(crate) fn suggested(space: &Space<'_>, dtype: DType) -> Result<Window> {
         let at = middle.offset()[axis].saturating_add_unsigned(middle.shape()[axis] / 2);
         let slice = space.read(scale, &middle.slice(axis, at, at.saturating_add(1)))?;
         for element in slice.chunks_exact(dtype.size()) {
-            let value = value_of(dtype, element);
+            let value = dtype.to_f64(element);
             if value.is_finite() {
                 low = low.min(value);
                 high = high.max(value);

@@ -62,7 +62,7 @@ pub(super) fn gray_picture(
                 target.copy_from_slice(row);
             } else {
                 for (pixel, element) in target.iter_mut().zip(row.chunks_exact(size)) {
-                    *pixel = gray((value_of(slice.dtype, element) - low) / (high - low));
+                    *pixel = gray((slice.dtype.to_f64(element) - low) / (high - low));
                 }
             }
         }
@@ -103,33 +103,12 @@ fn size_of(slices: &[GraySlice<'_>]) -> Result<(usize, usize)> {
 /// The smallest and the largest finite value, at least a little apart.
 fn value_range(slices: &[GraySlice<'_>]) -> (f64, f64) {
     let values = slices.iter().flat_map(|slice| {
-        slice.data.chunks_exact(slice.dtype.size()).map(|element| value_of(slice.dtype, element))
+        slice.data.chunks_exact(slice.dtype.size()).map(|element| slice.dtype.to_f64(element))
     });
     let (low, high) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     if low < high { (low, high) } else { (low.min(0.0), low.min(0.0) + 1.0) }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a shade of gray needs eight of the bits")]
-fn value_of(dtype: DType, element: &[u8]) -> f64 {
-    let mut bytes = [0; 8];
-    bytes[..element.len()].copy_from_slice(element);
-    let one = bytes[0];
-    let two = [bytes[0], bytes[1]];
-    let four = [bytes[0], bytes[1], bytes[2], bytes[3]];
-    match dtype {
-        DType::U8 | DType::Bool => one.into(),
-        DType::U16 => u16::from_le_bytes(two).into(),
-        DType::U32 => u32::from_le_bytes(four).into(),
-        DType::U64 => u64::from_le_bytes(bytes) as f64,
-        DType::I8 => one.cast_signed().into(),
-        DType::I16 => i16::from_le_bytes(two).into(),
-        DType::I32 => i32::from_le_bytes(four).into(),
-        DType::I64 => i64::from_le_bytes(bytes) as f64,
-        DType::F32 => f32::from_le_bytes(four).into(),
-        DType::F64 => f64::from_le_bytes(bytes),
-    }
 }
 
 /// A share of white as a pixel; NaN is black.
