@@ -5,8 +5,8 @@
 
 use std::error::Error;
 
-use chunks::{DType, Region};
-use downres::{Reducer, coarser_region, reduce_region};
+use chunks::{DType, Region, coarser_region};
+use downres::{Reducer, reduce_region};
 
 const EDGE: u64 = 512;
 const ROUNDS: usize = 9;
@@ -54,7 +54,7 @@ fn measure(
         let mut best = f64::MAX;
         for _ in 0..ROUNDS {
             let start = now()?;
-            let mut target = chunks::zeroed(coarse.bytes(dtype.size())?)?;
+            let mut target = vec![0; coarse.bytes(dtype.size())?];
             reduce_region(reducer, dtype, &factors, source, &fine, &fine, &mut target, &coarse)?;
             best = best.min(now()? - start);
         }
