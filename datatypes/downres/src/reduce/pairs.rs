@@ -10,6 +10,8 @@
 )]
 #![allow(clippy::needless_bitwise_bool, reason = "what branches isn't made vector instructions of")]
 
+use std::ops::Range;
+
 use multiversion::multiversion;
 
 use super::cell::{one_nan, square_mode};
@@ -84,7 +86,7 @@ fn reduce_lanes<W: Word, const L: usize>(rule: Rule, order: &Order<W>, cells: &m
     keys
 }
 
-/// Cells of more than one label, put off until there are enough of them to count many at a time.
+/// Cells of more than two labels, put off until there are enough of them to count many at a time.
 struct Mixed<W, const R: usize, const L: usize> {
     cells: [[[W; L]; 2]; R],
     /// Where in the row of results each belongs, in bytes.
@@ -92,8 +94,11 @@ struct Mixed<W, const R: usize, const L: usize> {
     count: usize,
 }
 
-/// Most cells of labels are of one, which is then their mode.
-#[inline(always)]
+/// Most cells of labels are of one or two, and among these the mode is found without counting each.
+#[multiversion(targets(
+    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
 fn mode_row<W: Word, const R: usize, const L: usize>(
     rule: Rule,
     order: &Order<W>,
@@ -103,38 +108,36 @@ fn mode_row<W: Word, const R: usize, const L: usize>(
 ) {
     let step = L * W::BYTES;
     let mut words = [[[W::ZERO; L]; 2]; R];
+    // Whether a label stands for itself, to the bit.
+    let plain = order.class != Class::Bool && !(rule.sparse && order.class == Class::Float);
     let mut mixed = Mixed { cells: words, places: [0; L], count: 0 };
     for start in (0..out.len()).step_by(step) {
         let end = out.len().min(start + step);
+        if plain && one_label::<W, R>(&rows, 2 * start..2 * end) {
+            W::copy_first(&rows[0][2 * start..2 * end], &mut out[start..end]);
+            continue;
+        }
         read_block(&rows, 2 * start, end - start, &mut words);
         order.keys(words.as_flattened_mut().as_flattened_mut());
         let cells = words.as_flattened();
-        let mut differences = [W::ZERO; L];
-        for element in &cells[1..] {
-            for lane in 0..L {
-                differences[lane] = differences[lane] | (element[lane] ^ cells[0][lane]);
-            }
-        }
-        let different = differences.iter().filter(|difference| **difference != W::ZERO).count();
-        if different > L / 2 {
+        if rule.square {
             let mut keys = votes(rule, order, first, cells);
             order.bits(&mut keys);
             W::write_all(&keys, &mut out[start..end]);
             continue;
         }
-        let mut labels = cells[0];
-        if rule.sparse && order.class == Class::Float {
-            for key in &mut labels {
-                *key = if order.is_zero(*key) { order.zero } else { *key };
-            }
+        let (mut keys, more) = modes_of_two(rule, order, first, &words);
+        let undecided = more.iter().filter(|more| **more != W::ZERO).count();
+        if undecided > L / 2 {
+            keys = votes(rule, order, first, cells);
         }
-        order.bits(&mut labels);
-        W::write_all(&labels, &mut out[start..end]);
-        if different == 0 {
+        order.bits(&mut keys);
+        W::write_all(&keys, &mut out[start..end]);
+        if undecided == 0 || undecided > L / 2 {
             continue;
         }
         for (lane, place) in (start..end).step_by(W::BYTES).enumerate() {
-            if differences[lane] == W::ZERO {
+            if more[lane] == W::ZERO {
                 continue;
             }
             if mixed.count == L {
@@ -150,8 +153,54 @@ fn mode_row<W: Word, const R: usize, const L: usize>(
     write_modes(rule, order, first, &mut mixed, out);
 }
 
+/// Whether each cell of a part of the rows is of one label.
+#[inline(always)]
+fn one_label<W: Word, const R: usize>(rows: &[&[u8]; R], part: Range<usize>) -> bool {
+    let top = &rows[0][part.clone()];
+    W::are_pairs_equal(top) && rows[1..].iter().all(|row| row[part.clone()] == *top)
+}
+
+/// The modes of cells of one label or two, and which bits say of a cell that it has more.
+///
+/// Where two labels are, all elements differ from the first one by the same bits or not at all.
+#[inline(always)]
+fn modes_of_two<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    words: &[[[W; L]; 2]; R],
+) -> ([W; L], [W; L]) {
+    let (mut modes, mut more) = ([W::ZERO; L], [W::ZERO; L]);
+    let half = W::truncate(R as u64);
+    for lane in 0..L {
+        let one = words[0][0][lane];
+        let mut difference = W::ZERO;
+        for [even, odd] in words {
+            difference = difference | (even[lane] ^ one) | (odd[lane] ^ one);
+        }
+        let other = one ^ difference;
+        let (mut votes, mut neither) = (W::ZERO, W::ZERO);
+        for [even, odd] in words {
+            for key in [even[lane], odd[lane]] {
+                votes = votes.plus(W::from(key == other));
+                neither = neither | if key == other { W::ZERO } else { key ^ one };
+            }
+        }
+        let lower = (votes == half) & (other < one) & !first;
+        let mode = if (votes > half) | lower { other } else { one };
+        // Of a label that doesn't count no votes do.
+        let mode = if rule.sparse && order.is_zero(mode) { mode ^ difference } else { mode };
+        modes[lane] = if rule.sparse && order.is_zero(mode) { order.zero } else { mode };
+        more[lane] = neither;
+    }
+    (modes, more)
+}
+
 /// Two calls of it are in the row's code, which is the reason that it isn't inlined there.
-#[multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"))]
+#[multiversion(targets(
+    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
 fn write_modes<W: Word, const R: usize, const L: usize>(
     rule: Rule,
     order: &Order<W>,

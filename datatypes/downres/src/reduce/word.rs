@@ -52,6 +52,8 @@ pub(super) trait Word:
     fn write(self, to: &mut [u8]);
     /// Parts a row of pairs into first and second elements; as many as there is room for and bytes are.
     fn read_pairs(row: &[u8], first: &mut [Self], second: &mut [Self]);
+    /// Whether each two elements of a row of pairs are equal.
+    fn are_pairs_equal(row: &[u8]) -> bool;
     /// Copies the first of each two elements.
     fn copy_first(row: &[u8], to: &mut [u8]);
     /// Writes as many elements as there is room for.
@@ -115,6 +117,16 @@ macro_rules! word {
                 }
             }
 
+            #[inline(always)]
+            fn are_pairs_equal(row: &[u8]) -> bool {
+                let pairs = row.as_chunks::<$bytes>().0.as_chunks::<2>().0;
+                let differences = pairs.iter().fold(0, |differences, [first, second]| {
+                    differences | (Self::from_le_bytes(*first) ^ Self::from_le_bytes(*second))
+                });
+                differences == 0
+            }
+
+            #[inline(always)]
             fn copy_first(row: &[u8], to: &mut [u8]) {
                 let pairs = row.as_chunks::<$bytes>().0.as_chunks::<2>().0;
                 for (pair, to) in pairs.iter().zip(to.as_chunks_mut::<$bytes>().0) {
