@@ -24,10 +24,12 @@ use crate::volume_at::VolumeAt;
 /// Those of [`write_region`]. After an error at a coarser scale, full resolution is written, and
 /// [`downres_volume`] of the region brings the others after it.
 pub fn edit_region<S: Store>(volume: &VolumeAt<'_, S>, region: &Region, data: &[u8]) -> Result<()> {
-    if volume.scales_made()? < 2 {
+    let made = volume.made_alone()?;
+    if made.scale_count() == 1 {
         return write_region(volume, region, data);
     }
-    let downscaler = Downscaler::new(volume, volume.properties().reducer());
+    let reducer = made.properties().reducer();
+    let downscaler = Downscaler::new(made, reducer);
     let mutation = Mutation::new(&downscaler, 0)?;
     mutation.region_mutated(region)?;
     write_region(volume, region, data)?;
@@ -74,7 +76,8 @@ pub fn write_image<S: Store>(
     Ok(region)
 }
 
-/// Makes coarser scales anew, of a region of full resolution, from scale `first` on.
+/// Makes coarser scales anew, of a region of full resolution, from scale `first` on: of a part, those that are made at the
+/// version; of the whole from scale 1 on, all, which then are.
 ///
 /// # Errors
 /// As [`recompute`]; `ReadOnly` when the version is committed.
@@ -84,11 +87,12 @@ pub fn downres_volume<S: Store>(
     first: usize,
     watch: &mut WatchScales<'_>,
 ) -> Result<()> {
-    recompute(volume, volume.properties().reducer(), region, first, watch)?;
-    if *region == volume.grid().bounds() {
-        volume.note_scales()?;
+    let reducer = volume.properties().reducer();
+    if *region != volume.grid().bounds() || first != 1 {
+        return recompute(&volume.made_alone()?, reducer, region, first, watch);
     }
-    Ok(())
+    recompute(volume, reducer, region, first, watch)?;
+    volume.note_scales()
 }
 
 /// Makes those chunks of coarser scales anew whose full resolution differs from that of another version, and those that
@@ -102,6 +106,7 @@ pub fn downres_volume<S: Store>(
 /// `Conflict` when full resolution is in conflict too, which is for people to resolve first; `ReadOnly` when the version
 /// is committed.
 pub fn downres_since<S: Store>(volume: &VolumeAt<'_, S>, before: VersionId) -> Result<u64> {
+    let volume = &volume.made_alone()?;
     let scales = volume.scales();
     let mut changed = volume.changed_since(before)?;
     if volume.properties().labels {

@@ -18,8 +18,8 @@ pub use export::{Watch, export_region, export_scales};
 pub use formats::{
     CreateOptions, Format, GraySlice, ImageAxis, ImageInfo, ImageReader, ImageWriter, RawSpec, RegionReader,
     create_image, create_image_with, create_scales, decode_compressed_segmentation,
-    encode_compressed_segmentation, open_image, open_regions, open_scale, open_scale_regions, scales_of,
-    slice_png,
+    encode_compressed_segmentation, gray_level, open_image, open_regions, open_scale, open_scale_regions,
+    scales_of, slice_png,
 };
 pub use import::{ImportOptions, ScaleChoice, import_image, import_regions};
 pub use keys::{chunk_key, chunk_of_key, describe_key, full_chunk_of_key};

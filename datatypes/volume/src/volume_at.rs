@@ -99,12 +99,11 @@ impl<'s, S: Store> VolumeAt<'s, S> {
     ///
     /// # Errors
     /// As [`scales_made`](Self::scales_made).
-    pub fn made_alone(mut self) -> Result<Self> {
-        let made = self.scales_made()?;
-        self.properties.factors.truncate(made.saturating_sub(1));
-        self.scales = self.properties.scales()?;
-        self.stores.truncate(made);
-        Ok(self)
+    pub fn made_alone(&self) -> Result<Self> {
+        let mut properties = self.properties.clone();
+        properties.factors.truncate(self.scales_made()?.saturating_sub(1));
+        let scales = properties.scales()?;
+        Ok(Self::new(self.store, self.ctx, properties, scales))
     }
 
     /// How many scales the volume has at most, full resolution among them.

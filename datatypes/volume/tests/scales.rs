@@ -349,6 +349,15 @@ fn scales_that_are_added_later_are_there_from_then_on() {
     assert_eq!(volume.at(next).scales_made().unwrap(), 3);
     assert_eq!(volume.at(repo.root).scales_made().unwrap(), 1, "what is committed stays as it is");
     assert_eq!(stale(&volume.at(next)), []);
+    // On a branch from before, an edit takes no scale along that isn't made there.
+    let side = store.new_version(repo.root, Some("side")).unwrap().id;
+    let (region, data) = blanked("0:8,0:16,0:16");
+    edit_region(&volume.at(side), &region, &data).unwrap();
+    downres_volume(&volume.at(side), &region, 1, &mut |_| Ok(())).unwrap();
+    assert_eq!(downres_since(&volume.at(side), repo.root).unwrap(), 0);
+    assert_eq!(stored_chunks(volume.at(side).scale(1).unwrap()).unwrap(), []);
+    downres_volume(&volume.at(side), &volume.at(side).grid().bounds(), 1, &mut |_| Ok(())).unwrap();
+    assert_eq!((volume.at(side).scales_made().unwrap(), stale(&volume.at(side))), (3, vec![]));
     let refused = add_scales(
         &mut Volume::open(&store, "v").unwrap(),
         next,

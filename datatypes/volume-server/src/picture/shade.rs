@@ -1,6 +1,7 @@
 //! Elements as pixels.
 
 use chunks::DType;
+use volume::gray_level;
 
 use super::colour::colour;
 use super::window::Window;
@@ -24,7 +25,7 @@ impl Shade {
             Self::Gray(Window { low, high }) => out.extend(
                 elements
                     .chunks_exact(dtype.size())
-                    .map(|element| gray((dtype.to_f64(element) - low) / (high - low))),
+                    .map(|element| gray_level((dtype.to_f64(element) - low) / (high - low))),
             ),
             Self::Labels => {
                 // Neighbours mostly have one label.
@@ -44,16 +45,6 @@ impl Shade {
 
 fn padded(element: &[u8]) -> [u8; 8] {
     std::array::from_fn(|at| element.get(at).copied().unwrap_or(0))
-}
-
-/// A share of white as a pixel; NaN is black.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the range of a pixel; a cast of NaN is zero"
-)]
-fn gray(share: f64) -> u8 {
-    (share * 255.0).round().clamp(0.0, 255.0) as u8
 }
 
 #[cfg(test)]
@@ -83,7 +74,7 @@ mod tests {
     fn the_short_way_for_bytes_is_the_long_way() {
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(pixels(Shade::Gray(Window { low: 0.0, high: 255.0 }), DType::U8, &all), all);
-        let long: Vec<u8> = all.iter().map(|value| gray(f64::from(*value) / 255.0)).collect();
+        let long: Vec<u8> = all.iter().map(|value| gray_level(f64::from(*value) / 255.0)).collect();
         assert_eq!(long, all);
     }
 

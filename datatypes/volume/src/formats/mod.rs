@@ -30,6 +30,6 @@ pub use detect::Format;
 pub use info::{ImageAxis, ImageInfo};
 pub use io::{ImageReader, ImageWriter};
 pub use open::{open_image, open_regions, open_scale, open_scale_regions, scales_of};
-pub use png::{GraySlice, slice_png};
+pub use png::{GraySlice, gray_level, slice_png};
 pub use raw::RawSpec;
 pub use regions::RegionReader;

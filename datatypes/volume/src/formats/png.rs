@@ -62,7 +62,7 @@ pub(super) fn gray_picture(
                 target.copy_from_slice(row);
             } else {
                 for (pixel, element) in target.iter_mut().zip(row.chunks_exact(size)) {
-                    *pixel = gray((slice.dtype.to_f64(element) - low) / (high - low));
+                    *pixel = gray_level((slice.dtype.to_f64(element) - low) / (high - low));
                 }
             }
         }
@@ -111,13 +111,13 @@ fn value_range(slices: &[GraySlice<'_>]) -> (f64, f64) {
     if low < high { (low, high) } else { (low.min(0.0), low.min(0.0) + 1.0) }
 }
 
-/// A share of white as a pixel; NaN is black.
+/// A share of white, 0 to 1 and clipped there, as an 8-bit pixel; NaN is black.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "clamped to the range of a pixel; a cast of NaN is zero"
 )]
-fn gray(share: f64) -> u8 {
+pub fn gray_level(share: f64) -> u8 {
     (share * 255.0).round().clamp(0.0, 255.0) as u8
 }
 

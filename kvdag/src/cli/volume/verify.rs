@@ -90,7 +90,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
         }
     }
     let mut chunks_compared = 0;
-    if problems.is_empty() && at.scales_made()? > 1 {
+    let at = at.made_alone()?;
+    if problems.is_empty() && at.scale_count() > 1 {
         let region = match args.region.as_deref() {
             Some(region) => region.parse::<Region>()?,
             None => at.grid().bounds(),
