@@ -15,7 +15,7 @@ use crate::intent::{Intent, Target, Work};
 use crate::keys::{self, LENGTH};
 use crate::layout::{Layout, Run};
 use crate::record::{Content, Record, now};
-use crate::space::Reading;
+use crate::space::{Reading, Writes};
 use crate::write::{Held, ended};
 
 /// The slots that parts get whose own are taken: by an attempt that failed, or one at the same time.
@@ -129,7 +129,7 @@ impl Core {
         slots: &[u64],
     ) -> object_store::Result<Generation> {
         let (held, target) = self.upload(path, generation)?;
-        let room = self.batch_ops / 2;
+        let room = (self.batch_ops / 2).max(1);
         let (layout, left_out) = self
             .reading(|reading| {
                 let mut layout = Layout::new(target.block_bytes);
@@ -148,11 +148,31 @@ impl Core {
         };
         let mut last = held.batch();
         last.delete(keys::intent(generation));
+        let more = left_out.len() >= room;
         for key in left_out {
             last.delete(key);
         }
         self.publish(path, &PutMode::Overwrite, &record, &last)?;
+        if more {
+            // The object is complete; what can't be removed now goes with it.
+            self.remove_others(generation, slots, room).unwrap_or(());
+        }
         Ok(generation)
+    }
+
+    /// Removes the blocks of parts that an object was completed without.
+    fn remove_others(&self, generation: Generation, slots: &[u64], room: usize) -> Result<()> {
+        loop {
+            let keys = self.reading(|reading| blocks_of_others(reading, generation, slots, room))?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let mut batch = Writes::default();
+            for key in keys {
+                batch.delete(key);
+            }
+            self.commit(&batch)?;
+        }
     }
 
     /// Ends an upload and removes what was uploaded.
@@ -176,8 +196,7 @@ fn part_length(reading: &dyn Reading, generation: Generation, slot: u64) -> Resu
     Ok(u64::from_le_bytes(length))
 }
 
-/// The blocks of parts that aren't in these slots: of attempts that failed or were made again. What is beyond `room` goes
-/// with the object.
+/// The blocks of parts that aren't in these slots, of attempts that failed or were made again: so many at most.
 fn blocks_of_others(
     reading: &dyn Reading,
     generation: Generation,

@@ -1,6 +1,8 @@
 //! Stores of every engine, and objects in them, in every form.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses its own part")]
 
+pub mod limited;
+
 extern crate engine_lmdb as _;
 extern crate engine_redb as _;
 extern crate engine_sled as _;
