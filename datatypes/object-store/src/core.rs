@@ -11,7 +11,6 @@ use object_store::path::Path;
 
 use crate::block;
 use crate::error::{OfObject, failed};
-use crate::generation::Generation;
 use crate::keys;
 use crate::record::Record;
 use crate::space::{Reading, Space, Writes};
@@ -155,17 +154,17 @@ pub(crate) fn record_at(reading: &dyn Reading, path: &str) -> Result<Option<Reco
     value.map(|value| Record::decode(&value)).transpose()
 }
 
-/// The generation whose blocks go with an object that is replaced or deleted.
+/// The record whose blocks go with an object that is replaced or deleted.
 ///
-/// A damaged record doesn't say which; it can still be replaced. Values in conflict are left alone: another branch may
-/// choose one of them.
+/// A damaged one doesn't say which they are; it can still be replaced. Values in conflict are left alone: another branch
+/// may choose one of them.
 ///
 /// # Errors
 /// `Incompatible`: what a later version of the format has stored isn't removed by an earlier one.
-pub(crate) fn blocks_of(resolved: &Resolved) -> Result<Option<Generation>> {
+pub(crate) fn with_blocks(resolved: &Resolved) -> Result<Option<Record>> {
     let Resolved::Found { value, .. } = resolved else { return Ok(None) };
     match Record::decode(value) {
-        Ok(record) => Ok(record.has_blocks().then_some(record.generation)),
+        Ok(record) => Ok(Some(record).filter(Record::has_blocks)),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
         Err(error) => Err(error),
     }

@@ -8,12 +8,12 @@ use engine_api::version::Resolved;
 use engine_api::{Error, ErrorKind, Fetch, Result};
 use object_store::path::Path;
 
-use crate::core::{ATTEMPTS, Core, blocks_of, resolve_object};
+use crate::core::{ATTEMPTS, Core, resolve_object, with_blocks};
 use crate::error::{OfObject, failed};
 use crate::generation::Generation;
 use crate::intent::{Intent, Work};
 use crate::keys;
-use crate::record::now;
+use crate::record::{Content, Record, now};
 use crate::space::{Entry, Reading, Writes};
 use crate::write::{Held, overtaken};
 
@@ -27,12 +27,6 @@ pub(crate) enum Doomed {
 }
 
 impl Doomed {
-    /// What to do with the blocks of a generation, of which `room` fit into a batch.
-    pub(crate) fn of(reading: &dyn Reading, generation: Generation, room: usize) -> Result<Self> {
-        let keys = block_keys(reading, generation, room.saturating_add(1))?;
-        Ok(if keys.len() > room { Self::Later(generation) } else { Self::Now(keys) })
-    }
-
     pub(crate) fn apply(&self, batch: &mut Writes) -> Result<()> {
         match self {
             Self::Now(keys) => keys.iter().for_each(|key| _ = batch.delete(key.clone())),
@@ -65,6 +59,26 @@ pub struct Swept {
 }
 
 impl Core {
+    /// What to do with the blocks of an object, of which `room` fit into a batch.
+    pub(crate) fn doom(&self, reading: &dyn Reading, record: &Record, room: usize) -> Result<Doomed> {
+        let later = Ok(Doomed::Later(record.generation));
+        let mut keys = block_keys(reading, record.generation, room.saturating_add(1))?;
+        if let (Content::Blocks(layout), false) = (&record.content, self.reads_one_state()) {
+            // Half of the commit that brought the object may be what was seen of its blocks.
+            let mut position = 0;
+            while let Some(block) = layout.block_at(position) {
+                if keys.len() > room.saturating_mul(2) {
+                    return later;
+                }
+                keys.push(keys::block(record.generation, block.slot, block.number));
+                position = block.extent.end;
+            }
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        if keys.len() > room { later } else { Ok(Doomed::Now(keys)) }
+    }
+
     /// Removes what a batch has left to be removed.
     pub(crate) fn finish(&self, doomed: Option<&Doomed>) {
         if let Some(Doomed::Later(generation)) = doomed {
@@ -136,9 +150,9 @@ impl Core {
         if !stored.is_visible() {
             return Ok(None);
         }
-        let old = blocks_of(&stored)?;
+        let old = with_blocks(&stored)?;
         let doomed = old
-            .map(|old| self.reading(|reading| Doomed::of(reading, old, self.batch_ops / 4)))
+            .map(|old| self.reading(|reading| self.doom(reading, &old, self.batch_ops / 4)))
             .transpose()?;
         let tkey = keys::object(path.as_ref());
         batch.require(tkey.clone(), stored).delete(tkey);

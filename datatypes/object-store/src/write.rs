@@ -7,14 +7,13 @@ use object_store::path::Path;
 use object_store::{Attributes, PutMode, PutPayload};
 
 use crate::block::{self, Cutter};
-use crate::core::{ATTEMPTS, Core, blocks_of, resolve_object};
+use crate::core::{ATTEMPTS, Core, resolve_object, with_blocks};
 use crate::error::{OfObject, already_exists, failed, precondition};
 use crate::generation::Generation;
 use crate::intent::{Intent, Target, Work};
 use crate::keys;
 use crate::layout::Layout;
 use crate::record::{Content, INLINE_BYTES, Record, now};
-use crate::remove::Doomed;
 use crate::space::Writes;
 
 /// An intent as it is stored: batches require it, so that whoever replaces it ends the work.
@@ -170,8 +169,8 @@ impl Core {
                 .reading(|reading| {
                     let stored = resolve_object(reading, path.as_ref())?;
                     // A record that moves keeps its blocks.
-                    let old = blocks_of(&stored)?.filter(|old| *old != record.generation);
-                    let doomed = old.map(|old| Doomed::of(reading, old, room)).transpose()?;
+                    let old = with_blocks(&stored)?.filter(|old| old.generation != record.generation);
+                    let doomed = old.map(|old| self.doom(reading, &old, room)).transpose()?;
                     Ok((stored, doomed))
                 })
                 .of(path.as_ref())?;
