@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use common::{AnyStore, ENGINES, open};
 use engine_api::key::{DataContext, TKey, TKeyClass, VersionId};
-use engine_api::version::{Choice, Versioned};
+use engine_api::version::{Choice, Horizon, Versioned};
 use engine_api::{ErrorKind, MemoryStore};
 use futures_util::TryStreamExt;
 use kvdag_object_store::{Bucket, Objects};
@@ -144,13 +144,20 @@ async fn two_branches_that_changed_an_object_are_in_conflict_until_it_is_written
 #[tokio::test]
 async fn an_object_that_was_renamed_outlives_its_replacement_elsewhere() {
     let (repo, root) = Repo::new().await;
-    let ((left, at_left), (right, at_right)) =
-        (repo.new_version(root, "left"), repo.new_version(root, "right"));
+    let left = repo.store.new_version(root, None).unwrap().id;
+    let at_left = repo.bucket.at(left).unwrap();
+    let (right, at_right) = repo.new_version(root, "right");
     let moved = Path::from("moved");
     at_left.rename(&path(), &moved).await.unwrap();
     assert_eq!(read(&at_left, &path()).await, None);
     at_right.put(&path(), body(b'2').into()).await.unwrap();
     let (_, merged) = repo.merge(&[left, right]);
+    assert_eq!(read(&merged, &moved).await, Some(body(b'1')));
+    assert_eq!(read(&merged, &path()).await, Some(body(b'2')));
+    // Also once what came before the merge is cleaned away, but for the other branch's newest version.
+    let of = repo.store.only_repo().unwrap().id;
+    let cleaned = repo.store.gc(of, Horizon::Since(u64::MAX), &mut |_| Ok(())).unwrap();
+    assert!(cleaned.versions.len() == 2 && cleaned.entries() > 0, "{cleaned:?}");
     assert_eq!(read(&merged, &moved).await, Some(body(b'1')));
     assert_eq!(read(&merged, &path()).await, Some(body(b'2')));
 }

@@ -1,7 +1,8 @@
 //! A store in memory that takes little at once, and can be made to stop as a killed process does.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use engine_api::{
     Capabilities, Durability, Error, ErrorKind, KeyRange, Limits, MemoryStore, Result, Store, StoreExt, View,
@@ -16,11 +17,20 @@ use object_store::ObjectStore;
 pub const BATCH_BYTES: usize = 24_000;
 pub const BATCH_OPS: usize = 96;
 
-#[derive(Debug)]
+/// What is done before a commit, and how many commits are made before it.
+type Intrusion = (u64, Box<dyn FnOnce() + Send>);
+
 pub struct Limited {
     inner: MemoryStore,
     capabilities: Capabilities,
     left: AtomicU64,
+    intrusion: Mutex<Option<Intrusion>>,
+}
+
+impl fmt::Debug for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Limited")
+    }
 }
 
 impl Limited {
@@ -28,12 +38,34 @@ impl Limited {
         let inner = MemoryStore::new();
         let limits = Limits::NONE.key_bytes(511).batch_bytes(BATCH_BYTES).batch_ops(BATCH_OPS);
         let capabilities = inner.capabilities().limits(limits);
-        Arc::new(Self { inner, capabilities, left: AtomicU64::new(u64::MAX) })
+        Arc::new(Self { inner, capabilities, left: AtomicU64::new(u64::MAX), intrusion: Mutex::default() })
     }
 
     /// Lets so many commits succeed, and none after that.
     pub fn stop_after(&self, commits: u64) {
         self.left.store(commits, Ordering::SeqCst);
+    }
+
+    /// Does something else between what a commit was made from and the commit, after so many others.
+    pub fn intrude(&self, after: u64, intrusion: impl FnOnce() + Send + 'static) {
+        *self.intrusion.lock().unwrap() = Some((after, Box::new(intrusion)));
+    }
+
+    /// Whether an intrusion was made.
+    pub fn was_intruded(&self) -> bool {
+        self.intrusion.lock().unwrap().is_none()
+    }
+
+    fn let_in(&self) {
+        let mut waiting = self.intrusion.lock().unwrap();
+        match waiting.take() {
+            Some((0, intrusion)) => {
+                drop(waiting);
+                intrusion();
+            }
+            Some((after, intrusion)) => *waiting = Some((after - 1, intrusion)),
+            None => {}
+        }
     }
 
     /// Lets every commit succeed again, as a process that is started anew.
@@ -52,6 +84,7 @@ impl Store for Limited {
     }
 
     fn commit(&self, batch: &WriteBatch, durability: Durability) -> Result<()> {
+        self.let_in();
         batch.check(&self.capabilities, durability)?;
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if left.is_err() {
