@@ -51,7 +51,7 @@ fn length(length: usize) -> Result<u16> {
     })
 }
 
-/// Reads what [`write`] has written.
+/// Reads what [`write()`] has written.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Attributes> {
     let mut attributes = Attributes::new();
     for _ in 0..fields.u16()? {

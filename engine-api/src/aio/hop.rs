@@ -29,3 +29,24 @@ pub async fn hop<T: Send + 'static>(
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "a blocking call didn't end").caused_by(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_call_that_blocks_leaves_the_task_and_one_that_does_not_stays() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let here = thread::current().id();
+        let ran_at = |execution| runtime.block_on(hop(execution, || thread::current().id())).unwrap();
+        assert_eq!(ran_at(Execution::Inline), here);
+        assert_ne!(ran_at(Execution::Blocking), here);
+        assert_ne!(ran_at(Execution::Async), here);
+        let panicked = runtime.block_on(hop(Execution::Blocking, || panic!("in the call")));
+        assert_eq!(panicked.unwrap_err().kind(), ErrorKind::Internal);
+    }
+}
