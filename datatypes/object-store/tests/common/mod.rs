@@ -10,6 +10,7 @@ extern crate engine_sqlite as _;
 
 use std::sync::Arc;
 
+use engine_api::layers::Relaxed;
 use engine_api::version::Versioned;
 use engine_api::{Registry, Store};
 use kvdag_object_store::{Bucket, Objects};
@@ -40,7 +41,7 @@ pub struct Opened {
     pub folder: TempDir,
 }
 
-/// The URL of an engine's store in a folder. Durability is left to the tests of engines.
+/// The URL of an engine's store in a folder.
 pub fn url(engine: &str, folder: &TempDir) -> String {
     if engine == "memory" {
         "memory:".to_owned()
@@ -49,10 +50,11 @@ pub fn url(engine: &str, folder: &TempDir) -> String {
     }
 }
 
+/// A new store of an engine. It waits for no disk: what commits survive is for the tests of engines.
 pub fn open(engine: &str) -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let store = Registry::linked().unwrap().open(&url(engine, &folder)).unwrap().store;
-    Opened { store, folder }
+    Opened { store: Box::new(Relaxed(store)), folder }
 }
 
 /// Objects of a form in a new store of an engine.
