@@ -211,6 +211,11 @@ impl Rows<'_> {
         }
         let elements = along.elements(cells.start).start..along.elements(cells.end - 1).end;
         let out = &mut out[cells.start * W::BYTES..cells.end * W::BYTES];
+        if rule.kind == Kind::Stride {
+            let first = array::from_fn(|axis| self.outer[axis].start);
+            first_of_pairs(order, self.slice::<W>(&first, &elements), out);
+            return cells;
+        }
         // Of more rows than four only the number is known.
         let (mut rows, mut count) = ([[].as_slice(); 4], 0);
         for_each_index(self.outer.clone(), |index| {
@@ -221,7 +226,6 @@ impl Rows<'_> {
         });
         let [a, b, c, d] = rows;
         match count {
-            _ if rule.kind == Kind::Stride => first_of_pairs(order, a, out),
             2 => reduce_pairs::<W, 2, L>(rule, order, [a, b], out, room),
             4 => reduce_pairs::<W, 4, L>(rule, order, [a, b, c, d], out, room),
             _ => return 0..0,

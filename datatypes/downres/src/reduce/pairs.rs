@@ -19,6 +19,10 @@ use super::rule::{Kind, Rule};
 use super::word::Word;
 
 /// The first element of each pair of a row.
+#[multiversion(targets(
+    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
 pub(super) fn first_of_pairs<W: Word>(order: &Order<W>, row: &[u8], out: &mut [u8]) {
     W::copy_first(row, out);
     if order.class == Class::Bool {
