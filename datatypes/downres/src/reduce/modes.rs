@@ -55,16 +55,25 @@ pub(super) struct ModeRoom<W, const L: usize> {
     words: [[[W; L]; 2]; MOST_ROWS],
     mixed: Later<W, L>,
     many: Later<W, L>,
-    /// How many blocks aren't searched for cells of one label, since one that was had too few.
+    /// How many blocks in a row were searched for cells of one label and had few.
+    vain: u32,
+    /// How many blocks aren't searched, since those before were in vain.
     wait: u32,
 }
 
-/// How many blocks follow the example of one.
-const WAIT: u32 = 16;
+/// After so many blocks that were searched in vain, as many as [`WAIT`] aren't searched.
+const VAIN: u32 = 8;
+const WAIT: u32 = 64;
 
 impl<W: Word, const L: usize> ModeRoom<W, L> {
     pub(super) const fn new() -> Self {
-        Self { words: [[[W::ZERO; L]; 2]; MOST_ROWS], mixed: Later::new(), many: Later::new(), wait: 0 }
+        Self {
+            words: [[[W::ZERO; L]; 2]; MOST_ROWS],
+            mixed: Later::new(),
+            many: Later::new(),
+            vain: 0,
+            wait: 0,
+        }
     }
 }
 
@@ -82,7 +91,7 @@ pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
     room: &mut ModeRoom<W, L>,
 ) {
     let step = L * W::BYTES;
-    let ModeRoom { words, mixed, many, wait } = room;
+    let ModeRoom { words, mixed, many, vain, wait } = room;
     let words = &mut words[..R];
     // Whether a label stands for itself, to the bit.
     let plain = order.class != Class::Bool && !(rule.sparse && order.class == Class::Float);
@@ -94,7 +103,8 @@ pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
         {
             let mut lanes = [0; L];
             let count = find_mixed(&differences, &mut lanes);
-            if count <= L / 4 {
+            if count <= L * 3 / 8 {
+                *vain = 0;
                 W::copy_first(&rows[0][2 * start..2 * end], &mut out[start..end]);
                 for &lane in &lanes[..count] {
                     if mixed.count == L {
@@ -105,7 +115,10 @@ pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
                 }
                 continue;
             }
-            *wait = WAIT;
+            *vain = if count > L / 4 * 3 { *vain + 1 } else { 0 };
+            if *vain == VAIN {
+                (*vain, *wait) = (VAIN - 1, WAIT);
+            }
         }
         *wait = wait.saturating_sub(1);
         read_block(&rows, 2 * start, end - start, words);
