@@ -12,7 +12,8 @@ use super::config::Settings;
 use super::store::{self, Database, RedbStore};
 use super::{REDB, open_existing};
 
-/// The name of the table that a store keeps everything in; its keys and values are byte strings.
+/// The name of the table that a store keeps everything in but the second parts of long values; its keys and values
+/// are byte strings.
 pub const TABLE: redb::TableDefinition<'static, &'static [u8], &'static [u8]> = store::TABLE;
 
 /// The database beneath a store that is open for writing. It keeps the database open.

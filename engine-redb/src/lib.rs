@@ -4,8 +4,10 @@
 pub mod bench;
 mod config;
 mod error;
+mod parts;
 mod store;
 mod view;
+mod write;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;

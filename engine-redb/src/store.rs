@@ -1,4 +1,4 @@
-//! The store: one table of one redb file.
+//! The store: one redb file.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -6,15 +6,16 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use engine_api::embedded::{Contained, Unflushed, contain};
 use engine_api::{
     Atomicity, Capabilities, Conditional, DeleteRange, Durability, DurabilityLevels, Error, ErrorKind,
-    Execution, Limits, Op, Persistence, Processes, Reads, Result, Reverse, Scan, Store, View, WriteBatch,
-    Writers,
+    Execution, Limits, Persistence, Processes, Reads, Result, Reverse, Store, View, WriteBatch, Writers,
 };
-use redb::{AccessGuard, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{ReadableDatabase, TableDefinition};
 
 use super::config::Settings;
 use super::error::{convert, convert_begin, convert_commit};
 use super::view::RedbView;
+use super::write::Tables;
 
+/// Keys and values, but for what is in [`REST`](super::parts::REST).
 pub(crate) const TABLE: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("kv");
 
 const DURABILITY: DurabilityLevels = DurabilityLevels::new(&[Durability::Relaxed, Durability::Power]);
@@ -96,14 +97,13 @@ impl RedbStore {
         // A transaction that is dropped before it is committed is rolled back.
         let txn = self.begin(database, level)?;
         {
-            let mut table =
-                txn.open_table(TABLE).map_err(|error| convert(error, "the table can't be opened"))?;
-            judge(&table, batch)?;
+            let mut tables = Tables::open(&txn)?;
+            tables.judge(batch)?;
             if batch.ops().is_empty() {
                 return Ok(());
             }
             for op in batch.ops() {
-                apply(&mut table, op).map_err(|error| convert(error, "an operation can't be applied"))?;
+                tables.apply(op).map_err(|error| convert(error, "an operation can't be applied"))?;
             }
         }
         txn.commit().map_err(|error| convert_commit(error, "a batch can't be committed"))
@@ -118,11 +118,9 @@ impl Store for RedbStore {
     fn view(&self) -> Result<Box<dyn View>> {
         let database = Arc::clone(&self.shared());
         contain(|| {
-            let table = database
-                .begin_read()?
-                .open_table(TABLE)
-                .map_err(|error| convert(error, "the table can't be opened"))?;
-            Ok(Box::new(RedbView::new(table, database)) as Box<dyn View>)
+            let txn = database.begin_read()?;
+            let table = txn.open_table(TABLE).map_err(|error| convert(error, "the table can't be opened"))?;
+            Ok(Box::new(RedbView::new(table, txn, database)) as Box<dyn View>)
         })
     }
 
@@ -191,28 +189,4 @@ fn exclusive(database: &mut Arc<Database>) -> Result<&mut redb::Database> {
 
 fn read_only() -> Error {
     Error::new(ErrorKind::ReadOnly, "the store is open for reading alone")
-}
-
-fn judge(table: &impl ReadableTable<&'static [u8], &'static [u8]>, batch: &WriteBatch) -> Result<()> {
-    for requirement in batch.requirements() {
-        let stored = table
-            .get(requirement.key.as_ref())
-            .map_err(|error| convert(error, "a required key can't be read"))?;
-        requirement.judge(stored.as_ref().map(AccessGuard::value))?;
-    }
-    Ok(())
-}
-
-fn apply(table: &mut Table<'_, &[u8], &[u8]>, op: &Op) -> Result<(), redb::StorageError> {
-    match op {
-        Op::Put { key, value } => table.insert(key.as_ref(), value.as_ref()).map(drop),
-        Op::Delete { key } => table.remove(key.as_ref()).map(drop),
-        Op::DeleteRange { start, end } => {
-            let range = Scan::of_range(start, end);
-            if range.is_empty() {
-                return Ok(());
-            }
-            table.retain_in::<&[u8], _>((range.start, range.end), |_, _| false)
-        }
-    }
 }

@@ -1,14 +1,15 @@
 //! A view: a read transaction's table, and the database that it reads from.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use engine_api::embedded::{contain, contain_between};
 use engine_api::{Advance, Bytes, Direction, LoadValue, Result, Scan, Value, View, Visitor};
-use redb::{Cursor, OwnedAccessGuard, ReadOnlyTable, ReadableTable};
+use redb::{Cursor, OwnedAccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use super::error::convert;
+use super::parts::{Rests, Slice, may_be_part};
 
 /// Values shorter than a page are copied. Lending them would save 15 to 120 of a get's 250 to 400
 /// nanoseconds, and would keep a page and the snapshot for as long as the value is kept.
@@ -17,17 +18,20 @@ const LEND_FROM: usize = 4096;
 /// A value that a scan stands on is copied where that costs less than to look it up again.
 const LOOK_UP_FROM: usize = 16 << 10;
 
-type Slice = &'static [u8];
-
 pub(crate) struct RedbView {
     table: ReadOnlyTable<Slice, Slice>,
+    rests: Rests,
     // Dropping the database ends every read of it, so the last view closes it if the store went first.
     _database: Arc<dyn Send + Sync>,
 }
 
 impl RedbView {
-    pub(crate) fn new(table: ReadOnlyTable<Slice, Slice>, database: Arc<impl Send + Sync + 'static>) -> Self {
-        Self { table, _database: database }
+    pub(crate) fn new(
+        table: ReadOnlyTable<Slice, Slice>,
+        txn: ReadTransaction,
+        database: Arc<impl Send + Sync + 'static>,
+    ) -> Self {
+        Self { table, rests: Rests::new(txn), _database: database }
     }
 
     fn cursor(&self, direction: Direction, from: Bound<&[u8]>) -> Result<Cursor<'_, Slice, Slice>> {
@@ -52,7 +56,7 @@ impl RedbView {
                 return Ok(());
             }
             let value = value.value();
-            let large = Large { table: &self.table, key, value };
+            let large = Large { view: self, key, value, whole: OnceCell::new() };
             let value =
                 if value.len() < LOOK_UP_FROM { Value::ready(value) } else { Value::deferred(&large) };
             visiting.set(true);
@@ -69,7 +73,18 @@ impl RedbView {
 
 impl View for RedbView {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        get(&self.table, key)
+        contain(|| {
+            let found = self.table.get_owned(key).map_err(|error| convert(error, "a key can't be read"))?;
+            let Some(guard) = found else { return Ok(None) };
+            let value = guard.value();
+            if value.len() < LEND_FROM {
+                return Ok(Some(Bytes::copy_from_slice(value)));
+            }
+            Ok(Some(match self.rests.whole(key, value)? {
+                Some(whole) => whole.into(),
+                None => Bytes::from_owner(Lent(guard)),
+            }))
+        })
     }
 
     fn get_with(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool> {
@@ -77,7 +92,11 @@ impl View for RedbView {
             ReadableTable::get(&self.table, key).map_err(|error| convert(error, "a key can't be read"))
         })?;
         let Some(guard) = found else { return Ok(false) };
-        read(contain(|| Ok(guard.value()))?);
+        let value = contain(|| Ok(guard.value()))?;
+        match self.rests.whole(key, value)? {
+            Some(whole) => read(&whole),
+            None => read(value),
+        }
         Ok(true)
     }
 
@@ -90,39 +109,36 @@ impl View for RedbView {
     }
 }
 
-fn get(table: &ReadOnlyTable<Slice, Slice>, key: &[u8]) -> Result<Option<Bytes>> {
-    contain(|| {
-        let found = table.get_owned(key).map_err(|error| convert(error, "a key can't be read"))?;
-        Ok(found.map(|guard| {
-            let value = guard.value();
-            if value.len() < LEND_FROM {
-                Bytes::copy_from_slice(value)
-            } else {
-                Bytes::from_owner(Lent(guard))
-            }
-        }))
-    })
-}
-
 /// A large value that a scan stands on. redb's cursors lend it for as long as they are there; to keep it
 /// longer it is looked up, which costs less than to copy it.
 struct Large<'a> {
-    table: &'a ReadOnlyTable<Slice, Slice>,
+    view: &'a RedbView,
     key: &'a [u8],
     value: &'a [u8],
+    /// The value with what is in the other table.
+    whole: OnceCell<Vec<u8>>,
 }
 
 impl LoadValue for Large<'_> {
     fn load(&self) -> Result<&[u8]> {
-        Ok(self.value)
+        if let Some(whole) = self.whole.get() {
+            return Ok(whole);
+        }
+        Ok(match self.view.rests.whole(self.key, self.value)? {
+            Some(whole) => self.whole.get_or_init(|| whole),
+            None => self.value,
+        })
     }
 
     fn ready_len(&self) -> Option<usize> {
-        Some(self.value.len())
+        (!may_be_part(self.key, self.value)).then_some(self.value.len())
     }
 
     fn keep(&self) -> Result<Bytes> {
-        Ok(get(self.table, self.key)?.unwrap_or_else(|| Bytes::copy_from_slice(self.value)))
+        match self.view.get(self.key)? {
+            Some(value) => Ok(value),
+            None => self.load().map(Bytes::copy_from_slice),
+        }
     }
 }
 

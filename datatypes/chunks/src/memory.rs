@@ -1,9 +1,9 @@
 //! Chunks kept in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
-use engine_api::Result;
+use engine_api::{Bytes, Result};
 
 use crate::codec::{Codec, decode_chunk};
 use crate::source::{ChunkSource, encode_chunks};
@@ -11,7 +11,7 @@ use crate::store::ChunkStore;
 use crate::{Coords, Grid};
 
 /// Frames by their chunks.
-pub(crate) type Frames = BTreeMap<Coords, Arc<[u8]>>;
+pub(crate) type Frames = BTreeMap<Coords, Bytes>;
 
 /// A [`ChunkStore`] in memory, compressed: for tests, and the template for authors of others.
 ///
@@ -42,7 +42,7 @@ impl MemoryChunks {
         Self { grid, codec, frames: RwLock::default(), exclusive: Mutex::default() }
     }
 
-    pub(crate) fn frame(&self, chunk: &Coords) -> Option<Arc<[u8]>> {
+    pub(crate) fn frame(&self, chunk: &Coords) -> Option<Bytes> {
         self.frames.read().unwrap_or_else(PoisonError::into_inner).get(chunk).cloned()
     }
 
@@ -52,7 +52,7 @@ impl MemoryChunks {
 
     /// The bytes that the stored frames take.
     pub fn stored_bytes(&self) -> usize {
-        self.frames.read().unwrap_or_else(PoisonError::into_inner).values().map(|frame| frame.len()).sum()
+        self.frames.read().unwrap_or_else(PoisonError::into_inner).values().map(Bytes::len).sum()
     }
 }
 
@@ -77,7 +77,7 @@ impl ChunkStore for MemoryChunks {
         let mut frames = self.frames_to_write();
         for (chunk, frame) in encoded {
             match frame {
-                Some(frame) => frames.insert(chunk, frame.into()),
+                Some(frame) => frames.insert(chunk, frame),
                 None => frames.remove(&chunk),
             };
         }

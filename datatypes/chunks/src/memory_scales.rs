@@ -1,9 +1,9 @@
 //! An array at several scales, kept in memory.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError, RwLockWriteGuard};
 
-use engine_api::{Error, ErrorKind, Result};
+use engine_api::{Bytes, Error, ErrorKind, Result};
 
 use crate::codec::{Codec, decode_chunk};
 use crate::memory::{Frames, MemoryChunks};
@@ -47,14 +47,14 @@ impl MemoryScales {
         let mut frames: Vec<RwLockWriteGuard<'_, Frames>> =
             self.stores.iter().map(MemoryChunks::frames_to_write).collect();
         let unchanged = seen.iter().all(|((scale, chunk), was)| match (was, frames[*scale].get(chunk)) {
-            (Some(was), Some(is)) => Arc::ptr_eq(was, is),
+            (Some(was), Some(is)) => was.as_ptr() == is.as_ptr(),
             (None, None) => true,
             _ => false,
         });
         if unchanged {
             for (chunk, frame) in encoded {
                 match frame {
-                    Some(frame) => frames[scale].insert(chunk, frame.into()),
+                    Some(frame) => frames[scale].insert(chunk, frame),
                     None => frames[scale].remove(&chunk),
                 };
             }
@@ -84,7 +84,7 @@ impl MultiscaleStore for MemoryScales {
 }
 
 /// Frames by scale and chunk: the frames themselves, so that another with the same bytes isn't taken for them.
-type Seen = BTreeMap<(usize, Coords), Option<Arc<[u8]>>>;
+type Seen = BTreeMap<(usize, Coords), Option<Bytes>>;
 
 /// What a derivation has read.
 struct Reads<'a> {

@@ -1,7 +1,8 @@
 //! Chunks on their way into a store.
 
-use engine_api::{Error, ErrorKind, Result};
 use std::sync::{Mutex, PoisonError};
+
+use engine_api::{Bytes, Error, ErrorKind, Result};
 
 use crate::codec::{Codec, encode_frame};
 use crate::workers::for_each_parallel;
@@ -76,7 +77,7 @@ impl<B: AsRef<[u8]> + Sync> ChunkSource for Vec<(Coords, B)> {
 }
 
 /// A chunk as it is stored: its frame, or `None` where all elements are the fill value and nothing is stored.
-pub type EncodedChunk = (Coords, Option<Vec<u8>>);
+pub type EncodedChunk = (Coords, Option<Bytes>);
 
 /// Compresses the chunks of a source on a bounded number of threads, and answers them in the source's order.
 ///
@@ -102,7 +103,7 @@ pub fn encode_chunks(grid: &Grid, codec: Codec, source: &dyn ChunkSource) -> Res
             source.read(index, buffer)?;
             if !grid.fill().fills(buffer) {
                 let frame = encode_frame(codec, grid.element_size(), buffer)?;
-                *encoded[index].1.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
+                *encoded[index].1.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame.into());
             }
             Ok(())
         },

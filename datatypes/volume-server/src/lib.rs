@@ -2,6 +2,7 @@
 
 mod answer;
 mod catalog;
+mod connections;
 mod describe;
 mod failure;
 mod picture;
@@ -11,4 +12,5 @@ mod server;
 mod space;
 
 pub use catalog::{Axis, Catalog, Served, VersionEntry, VolumeEntry};
+pub use connections::Limits;
 pub use server::{Server, termination};

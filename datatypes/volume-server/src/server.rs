@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::time;
 
 use crate::catalog::Catalog;
+use crate::connections::{self, Limits};
 use crate::routes::router;
 
 /// How long requests that are under way may take when the server ends.
@@ -23,6 +24,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct Server {
     listener: TcpListener,
     catalog: Arc<dyn Catalog>,
+    limits: Limits,
 }
 
 impl fmt::Debug for Server {
@@ -49,7 +51,14 @@ impl Server {
         };
         let listener = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { listener, catalog: Arc::new(catalog) })
+        Ok(Self { listener, catalog: Arc::new(catalog), limits: Limits::default() })
+    }
+
+    /// The same with other limits for its clients.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Where it listens.
@@ -90,13 +99,13 @@ impl Server {
             *noted.1.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
             noted.0.notify_one();
         };
-        let server = axum::serve(listener, router(self.catalog, reads)).with_graceful_shutdown(until);
+        let server = connections::serve(listener, router(self.catalog, reads), self.limits, until);
         let out_of_time = async {
             ending.0.notified().await;
             time::sleep(GRACE).await;
         };
         tokio::select! {
-            outcome = async { server.await } => outcome.map_err(failed)?,
+            () = server => {}
             () = out_of_time => {}
         }
         let mut outcome = ending.1.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use std::thread::{self, ThreadId};
 use chunks::{ChunkSource, ChunkStore, Codec, Coords, EncodedChunk, Grid, decode_chunk, encode_chunks};
 use engine_api::key::{DataContext, TKey};
 use engine_api::version::{Batcher, Flow, OrderedKeyValue, Resolved, Versioned};
-use engine_api::{Bytes, ErrorKind, Fetch, Result, Store};
+use engine_api::{ErrorKind, Fetch, Result, Store};
 
 use crate::keys::{chunk_key, chunk_of_key, label_key, scale_range};
 use crate::labels::{Counting, Counts, CountsOf, changes, count_labels, voxels_value};
@@ -145,7 +145,7 @@ impl<'s, S: Store> ScaleAt<'s, S> {
                 }
             }
             match frame {
-                Some(frame) => batch.put(&tkey, Bytes::from(frame.clone())),
+                Some(frame) => batch.put(&tkey, frame.clone()),
                 None => {
                     // A delete leaves a tombstone, which only a chunk that an ancestor has is worth.
                     let now = self.store.resolve(&self.ctx, &tkey)?;

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::mem;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use engine_api::Result;
 use serde::Serialize;
-use volume_server::{Catalog, Server, termination};
+use volume_server::{Catalog, Limits, Server, termination};
 
 use super::interrupt::{self, Careful};
 use super::output::Output;
@@ -26,6 +27,12 @@ pub(crate) struct Args {
     /// A volume whose elements are labels, though it wasn't made as one of labels; it may be given several times.
     #[arg(long, value_name = "NAME")]
     labels: Vec<String>,
+    /// How many seconds a client may take to send a request, or leave an answer lying; then its connection is closed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+    /// How many connections there may be at once; further clients wait.
+    #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
 }
 
 #[derive(Debug, Serialize)]
@@ -47,7 +54,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
     let catalog = StoreCatalog::new(store, args.volume.clone(), args.labels.clone())?;
     let volumes = catalog.volumes()?.into_iter().map(|volume| volume.name).collect();
-    let server = Server::bind(args.addr.as_str(), catalog)?;
+    let limits =
+        Limits { stall: Duration::from_secs(args.timeout), connections: usize::from(args.connections) };
+    let server = Server::bind(args.addr.as_str(), catalog)?.limits(limits);
     output.print(&Serving { store: args.store.clone(), address: server.local_addr()?, volumes })?;
     // Being ended is no failure of a server. The command's own handler hears of Ctrl-C as well, maybe only when all is
     // done here; until the process is gone it must find that somebody looks at it.

@@ -2,7 +2,7 @@
 
 use engine_api::key::{RepoId, VersionId};
 use engine_api::version::{Instance, Version, Versioned, Work};
-use engine_api::{Error, ErrorKind, OpenMode, Opened, Result, Store, Uuid};
+use engine_api::{Error, ErrorKind, KeyRange, OpenMode, Opened, Result, Store, StoreExt, Uuid};
 
 /// A store as commands use it.
 pub(crate) type AnyStore = Versioned<Box<dyn Store>>;
@@ -49,6 +49,15 @@ pub(crate) fn create(url: &str) -> Result<AnyStore> {
     let config = registry.config(url)?.with_default_mode(OpenMode::New);
     let Opened { store, .. } = registry.open_config(&config)?;
     Versioned::create(store)
+}
+
+/// Makes a store of one that the engine has made and nobody has written to; `None` when there is something in it.
+pub(crate) fn begun(url: &str) -> Result<Option<AnyStore>> {
+    let registry = kvdag::stores()?;
+    let config = registry.config(url)?.with_default_mode(OpenMode::Existing);
+    let store = registry.open_config(&config)?.store;
+    let empty = store.first(&KeyRange::ALL)?.is_none();
+    empty.then(|| Versioned::create(store)).transpose()
 }
 
 /// Does work on a store, which is made, where that is asked for, when it isn't there. One that was made for work

@@ -9,7 +9,7 @@ use chunks::{
 };
 use engine_api::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
-use volume_server::{Axis, Catalog, Served, Server, VersionEntry, VolumeEntry};
+use volume_server::{Axis, Catalog, Limits, Served, Server, VersionEntry, VolumeEntry};
 
 /// A volume at several versions, newest first.
 #[derive(Debug)]
@@ -109,8 +109,12 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn serve(fixtures: Vec<Fixture>) -> Running {
+    serve_with(fixtures, Limits::default())
+}
+
+pub(crate) fn serve_with(fixtures: Vec<Fixture>, limits: Limits) -> Running {
     let shelf = Shelf(Arc::new(RwLock::new(fixtures)));
-    let server = Server::bind("127.0.0.1:0", shelf.clone()).unwrap();
+    let server = Server::bind("127.0.0.1:0", shelf.clone()).unwrap().limits(limits);
     let address = server.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel();
     let thread = thread::spawn(move || {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use chunks::{ChunkStore, MultiscaleStore, Region};
+use chunks::{ChunkStore, Grid, MultiscaleStore, Region};
+use engine_api::version::Version;
 use engine_api::{Error, ErrorKind, Result, Store};
 use serde::Serialize;
 use volume::{
@@ -91,6 +92,24 @@ pub(crate) struct Exported {
     dtype: String,
 }
 
+impl Exported {
+    fn new(
+        (volume, version): (&str, &Version),
+        file: &Path,
+        grid: &Grid,
+        (scale, region): (usize, &Region),
+    ) -> Self {
+        Self {
+            volume: volume.to_owned(),
+            version: version.uuid.simple().to_string(),
+            file: file.display().to_string(),
+            scale,
+            region: region.to_string(),
+            dtype: grid.dtype().to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = &self.version[..12.min(self.version.len())];
@@ -146,14 +165,7 @@ pub(crate) fn export(
         careful.check()
     })?;
     bar.finish_and_clear();
-    Ok(Exported {
-        volume: name.to_owned(),
-        version: version.uuid.simple().to_string(),
-        file: file.display().to_string(),
-        scale,
-        region: region.to_string(),
-        dtype: volume.grid().dtype().to_string(),
-    })
+    Ok(Exported::new((name, &version), file, volume.grid(), (scale, &region)))
 }
 
 fn export_all(
@@ -177,14 +189,7 @@ fn export_all(
         careful.check()
     })?;
     bar.finish_and_clear();
-    Ok(Exported {
-        volume: name.to_owned(),
-        version: version.uuid.simple().to_string(),
-        file: file.display().to_string(),
-        scale: 0,
-        region: volume.grid().bounds().to_string(),
-        dtype: volume.grid().dtype().to_string(),
-    })
+    Ok(Exported::new((name, &version), file, volume.grid(), (0, &volume.grid().bounds())))
 }
 
 /// `LOW,HIGH`.

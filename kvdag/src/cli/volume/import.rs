@@ -105,16 +105,17 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     output.print(&import(&store, image, &name, &args.options, output)?)
 }
 
-/// Opens a store, or makes it with a repo where there is none.
+/// Opens a store, or makes it with a repo where there is none; what a kill has left of making one is gone on with.
 fn open_or_create(url: &str) -> Result<AnyStore> {
-    match store::open_to_write(url) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let store = store::create(url)?;
-            init::set_up(&store, init::DEFAULT_REPO, None)?;
-            Ok(store)
-        }
-        outcome => outcome,
+    let store = match store::open_to_write(url) {
+        Err(error) if error.kind() == ErrorKind::NotFound => store::create(url)?,
+        Err(error) if error.kind() == ErrorKind::Incompatible => store::begun(url)?.ok_or(error)?,
+        outcome => outcome?,
+    };
+    if store.dag()?.repos().next().is_none() {
+        init::set_up(&store, init::DEFAULT_REPO, None)?;
     }
+    Ok(store)
 }
 
 /// An image to be imported.
