@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+
+mod array;
+mod attribute;
+mod cache;
+mod catalog;
+mod cells;
+mod check;
+mod codec;
+mod commits;
+mod config;
+mod coord;
+mod dtype;
+mod element;
+mod encode;
+mod error;
+mod fetch;
+mod file;
+mod io;
+mod layer;
+mod locate;
+mod manifest;
+mod names;
+mod pending;
+mod runs;
+mod snapshot;
+mod stats;
+mod stats_file;
+mod transfer;
+mod value;
+mod wire;
+
+pub use array::{ArrayMeta, ArraySpec, MAX_RANK};
+pub use attribute::AttributeValue;
+pub use cache::BlockCache;
+pub use check::{LayerContents, ManifestContents, check_layer, check_manifest, check_stats};
+pub use codec::{BlockCodec, CodecRegistry, CompressionCodec};
+pub use config::{
+    DEFAULT_BLOCK_TARGET_SIZE, DEFAULT_CACHE_CAPACITY, DEFAULT_GRACE, DEFAULT_IO_CACHE_CAPACITY,
+    DEFAULT_WRITE_BUFFER_SIZE, FileConfig,
+};
+pub use dtype::DType;
+pub use element::{ArrayElement, List, TimestampNs};
+pub use error::{Error, Result};
+pub use file::{ArrayFile, ChunkInfo};
+pub use stats::{ArrayStats, StatValue};
+pub use value::FillValue;
