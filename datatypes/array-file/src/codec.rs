@@ -141,6 +141,19 @@ pub(crate) fn decode_block(
     codec.decompress(payload, out).map_err(|reason| corrupt(&reason))
 }
 
+/// That a stored block's checksum matches, without restoring it.
+pub(crate) fn verify_block(stored: &[u8]) -> Result<()> {
+    let Some((header, payload)) = stored.split_first_chunk::<FRAME_HEADER_BYTES>() else {
+        return Err(Error::corrupt("", "a block is too short"));
+    };
+    let [.., s0, s1, s2, s3] = *header;
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&header[..CHECKSUM_AT]), payload);
+    if sum == u32::from_le_bytes([s0, s1, s2, s3]) {
+        return Ok(());
+    }
+    Err(Error::corrupt("", "a block's checksum doesn't match"))
+}
+
 /// The codec of a layer that names one.
 pub(crate) fn layer_codec(
     registry: &CodecRegistry,

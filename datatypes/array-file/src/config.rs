@@ -19,7 +19,6 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(600);
 
 /// How a file is opened or created. Nothing of it is in the file: another reader may choose otherwise.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct FileConfig {
     /// The compression of what is written.
     pub codec: BlockCodec,

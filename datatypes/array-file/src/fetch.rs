@@ -83,9 +83,11 @@ pub(crate) async fn fetch(
     let affordable = IN_FLIGHT_BYTES / largest.unwrap_or(1).max(1);
     let concurrency = usize::try_from(affordable).unwrap_or(CONCURRENCY).clamp(1, CONCURRENCY);
     let buffers = Buffers::default();
-    let mut arriving = stream::iter(batches)
+    let restores: Vec<_> = batches
+        .into_iter()
         .map(|batch| restore(io, layers, array.shuffle_size, batch, keep, buffers.clone()))
-        .buffer_unordered(concurrency);
+        .collect();
+    let mut arriving = stream::iter(restores).buffer_unordered(concurrency);
     while let Some(batch) = arriving.next().await {
         for (block, restored) in batch? {
             for (number, range) in block.chunks {

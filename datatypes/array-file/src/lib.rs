@@ -6,6 +6,7 @@ mod cache;
 mod catalog;
 mod cells;
 mod check;
+mod chunk_store;
 mod codec;
 mod commits;
 mod config;
@@ -34,6 +35,7 @@ pub use array::{ArrayMeta, ArraySpec, MAX_RANK};
 pub use attribute::AttributeValue;
 pub use cache::BlockCache;
 pub use check::{LayerContents, ManifestContents, check_layer, check_manifest, check_stats};
+pub use chunk_store::{ArrayChunks, SyncFile};
 pub use codec::{BlockCodec, CodecRegistry, CompressionCodec};
 pub use config::{
     DEFAULT_BLOCK_TARGET_SIZE, DEFAULT_CACHE_CAPACITY, DEFAULT_GRACE, DEFAULT_IO_CACHE_CAPACITY,
@@ -42,6 +44,6 @@ pub use config::{
 pub use dtype::DType;
 pub use element::{ArrayElement, List, TimestampNs};
 pub use error::{Error, Result};
-pub use file::{ArrayFile, ChunkInfo};
+pub use file::{ArrayFile, ChunkInfo, CommitInfo, Swept};
 pub use stats::{ArrayStats, StatValue};
 pub use value::FillValue;

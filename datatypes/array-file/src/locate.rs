@@ -1,6 +1,6 @@
 //! Which layer has a chunk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -76,6 +76,20 @@ pub(crate) async fn locate_all(
     Ok(all)
 }
 
+/// The chunks of an array that layers say anything of, also that they were removed.
+pub(crate) async fn mentioned(io: &Io, layers: &[Arc<Layer>], array: &Array) -> Result<BTreeSet<Coord>> {
+    let mut all = BTreeSet::new();
+    for (root, pages) in load(io, layers, array, None).await? {
+        for page in pages {
+            let page = root.page(page)?;
+            for index in 0..page.len() {
+                all.insert(page.coord(index)?);
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// The roots of layers, and those of their pages that may have chunks wanted, read side by side.
 async fn load<'a>(
     io: &Io,
@@ -83,16 +97,21 @@ async fn load<'a>(
     array: &Array,
     wanted: Option<&[Coord]>,
 ) -> Result<Vec<(&'a Root, Vec<PageNumber>)>> {
-    stream::iter(layers)
-        .map(|layer| async move {
-            let root = layer.root(io).await?;
-            let pages = pages_of(root, array, wanted).map_err(|error| error.at(layer.path.as_ref()))?;
-            layer.load_pages(io, root, &pages).await?;
-            Ok((root, pages))
-        })
-        .buffered(CONCURRENCY)
-        .try_collect()
-        .await
+    // Futures that exist, rather than a closure that makes them: only so is the whole `Send`.
+    let loads: Vec<_> = layers.iter().map(|layer| load_one(io, layer, array, wanted)).collect();
+    stream::iter(loads).buffered(CONCURRENCY).try_collect().await
+}
+
+async fn load_one<'a>(
+    io: &Io,
+    layer: &'a Layer,
+    array: &Array,
+    wanted: Option<&[Coord]>,
+) -> Result<(&'a Root, Vec<PageNumber>)> {
+    let root = layer.root(io).await?;
+    let pages = pages_of(root, array, wanted).map_err(|error| error.at(layer.path.as_ref()))?;
+    layer.load_pages(io, root, &pages).await?;
+    Ok((root, pages))
 }
 
 fn pages_of(root: &Root, array: &Array, wanted: Option<&[Coord]>) -> Result<Vec<PageNumber>> {

@@ -92,4 +92,12 @@ impl Pending {
     pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty() && self.spilled.is_empty() && self.touched.is_empty() && !self.catalog
     }
+
+    /// The pending chunks of an array.
+    pub(crate) fn of_array(&self, array: u64) -> impl Iterator<Item = (&Coord, &PendingChunk)> {
+        self.chunks
+            .range((array, Coord::new())..)
+            .take_while(move |(key, _)| key.0 == array)
+            .map(|((_, coord), chunk)| (coord, chunk))
+    }
 }

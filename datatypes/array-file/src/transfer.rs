@@ -14,7 +14,7 @@ pub(crate) trait Input {
     fn numbers(&self, start: &[usize], extent: &[usize], out: &mut [u8]) -> Result<()>;
 
     /// The cells of a box, row-major.
-    fn cells(&self, start: &[usize], extent: &[usize]) -> Vec<Vec<u8>>;
+    fn cells(&self, start: &[usize], extent: &[usize]) -> Result<Vec<Vec<u8>>>;
 }
 
 /// A view, however its elements lie in memory.
@@ -53,13 +53,13 @@ impl<T: ArrayElement, D: Dimension> Input for ViewInput<'_, T, D> {
         Ok(())
     }
 
-    fn cells(&self, start: &[usize], extent: &[usize]) -> Vec<Vec<u8>> {
+    fn cells(&self, start: &[usize], extent: &[usize]) -> Result<Vec<Vec<u8>>> {
         let cell = |value: &T| {
             let mut cell = Vec::new();
             value.write_cell(&mut cell);
             cell
         };
-        self.part(start, extent).iter().map(cell).collect()
+        Ok(self.part(start, extent).iter().map(cell).collect())
     }
 }
 
@@ -77,8 +77,8 @@ impl Input for ByteInput<'_> {
         copy_box(self.bytes, &from, out, &Placed { shape: extent, start: &zeros }, extent, self.cell)
     }
 
-    fn cells(&self, _: &[usize], _: &[usize]) -> Vec<Vec<u8>> {
-        Vec::new()
+    fn cells(&self, _: &[usize], _: &[usize]) -> Result<Vec<Vec<u8>>> {
+        Err(out_of_range())
     }
 }
 
@@ -187,7 +187,7 @@ pub(crate) fn patch_chunk(
         input.numbers(from, extent, &mut part)?;
         return copy_box(&part, &source, chunk, &target, extent, cell);
     }
-    let new = input.cells(from, extent);
+    let new = input.cells(from, extent)?;
     let old = VarCells::parse(chunk, array.chunk_cells)?;
     let mut cells: Vec<&[u8]> = (0..array.chunk_cells).map(|index| old.get(index)).collect();
     let runs = PairedRuns::new(extent, &source, &target);

@@ -9,6 +9,7 @@ use object_store::{ObjectStore, PutMode};
 
 use super::ArrayFile;
 use crate::array::Array;
+use crate::codec::BlockCodec;
 use crate::commits::put_commit;
 use crate::coord::Coord;
 use crate::encode::{Packed, ToPack, pack};
@@ -36,6 +37,22 @@ pub(super) type Entries = BTreeMap<u64, Vec<(Coord, Entry)>>;
 enum Unit {
     Ready { key: ChunkKey, stored: Bytes, raw: u32, stats: ChunkStats },
     Pack { shuffle_size: usize, chunks: Vec<ToPack> },
+}
+
+impl Unit {
+    async fn into_block(self, codec: BlockCodec) -> Result<Block> {
+        match self {
+            Self::Ready { key, stored, raw, stats } => Ok((stored, raw, vec![(key, Some((0, raw, stats)))])),
+            Self::Pack { shuffle_size, chunks } => {
+                offload(move || {
+                    let (stored, raw, packed) = pack(&chunks, &codec, shuffle_size)?;
+                    let keys = chunks.into_iter().map(|chunk| (chunk.array.meta.id, chunk.coord));
+                    Ok((stored, raw, keys.zip(packed).collect()))
+                })
+                .await
+            }
+        }
+    }
 }
 
 /// A block, with the chunks in it.
@@ -68,14 +85,7 @@ impl ArrayFile {
     pub(super) fn place_catalog(&self) -> Result<(Option<Bytes>, Option<CatalogAt>)> {
         match &self.committed.catalog_at {
             Some(at) if !self.pending.catalog => Ok((None, Some(at.clone()))),
-            _ => {
-                let bytes = self.catalog.encode()?;
-                if bytes.len() <= CATALOG_IN_MANIFEST {
-                    Ok((None, Some(CatalogAt::Here(bytes))))
-                } else {
-                    Ok((Some(bytes), None))
-                }
-            }
+            _ => Ok(place_encoded(self.catalog.encode()?)),
         }
     }
 
@@ -120,28 +130,8 @@ impl ArrayFile {
         let (units, mut removed) = self.units();
         let codec = self.config.codec.clone();
         let workers = chunks::worker_count(units.len(), self.config.block_target_size.saturating_mul(3));
-        let blocks: Vec<Block> = stream::iter(units)
-            .map(|unit| {
-                let codec = codec.clone();
-                async move {
-                    match unit {
-                        Unit::Ready { key, stored, raw, stats } => {
-                            Ok((stored, raw, vec![(key, Some((0, raw, stats)))]))
-                        }
-                        Unit::Pack { shuffle_size, chunks } => {
-                            offload(move || {
-                                let (stored, raw, packed) = pack(&chunks, &codec, shuffle_size)?;
-                                let keys = chunks.into_iter().map(|chunk| (chunk.array.meta.id, chunk.coord));
-                                Ok((stored, raw, keys.zip(packed).collect()))
-                            })
-                            .await
-                        }
-                    }
-                }
-            })
-            .buffered(workers.saturating_add(1))
-            .try_collect()
-            .await?;
+        let made: Vec<_> = units.into_iter().map(|unit| unit.into_block(codec.clone())).collect();
+        let blocks: Vec<Block> = stream::iter(made).buffered(workers.saturating_add(1)).try_collect().await?;
         let mut entries = Entries::new();
         let mut payload = Vec::new();
         let mut at = first_block();
@@ -170,8 +160,20 @@ impl ArrayFile {
     }
 
     /// Builds a layer and puts it where no other is; answers where its section is, if it has one.
-    pub(super) async fn put_layer(
+    async fn put_layer(
         &self,
+        blocks: Vec<Bytes>,
+        section: Bytes,
+        entries: Entries,
+    ) -> Result<(Arc<Layer>, Option<CatalogAt>)> {
+        let last = self.pending.spilled.last().map(|layer| layer.reference.number.saturating_add(1));
+        self.put_layer_from(last.unwrap_or(0), blocks, section, entries).await
+    }
+
+    /// The same, with a number from `first` on.
+    pub(super) async fn put_layer_from(
+        &self,
+        first: u64,
         blocks: Vec<Bytes>,
         section: Bytes,
         entries: Entries,
@@ -187,8 +189,7 @@ impl ArrayFile {
         let bytes = wide(section.len());
         let BuiltLayer { payload, mut reference, section_at } =
             build_layer(self.config.codec.id(), blocks, section, arrays)?;
-        let last = self.pending.spilled.last().map(|layer| layer.reference.number.saturating_add(1));
-        let first = last.unwrap_or(0).max(self.committed.next_layer);
+        let first = first.max(self.committed.next_layer);
         for number in first..first.saturating_add(TAKEN_NAMES) {
             let path = self.names.layer(number);
             let payload = payload.iter().cloned().collect();
@@ -270,6 +271,15 @@ impl ArrayFile {
             }
         }
         Ok(())
+    }
+}
+
+/// Where a table of arrays goes that is written now: into the next layer, or into the manifest.
+pub(super) fn place_encoded(catalog: Bytes) -> (Option<Bytes>, Option<CatalogAt>) {
+    if catalog.len() <= CATALOG_IN_MANIFEST {
+        (None, Some(CatalogAt::Here(catalog)))
+    } else {
+        (Some(catalog), None)
     }
 }
 

@@ -1,9 +1,13 @@
 //! A file of arrays.
 
+mod compact;
 mod define;
 mod flush;
+mod history;
 mod open;
 mod read;
+mod resize;
+mod select;
 mod statistics;
 mod sweep;
 mod write;
@@ -14,8 +18,9 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use tokio::sync::Mutex;
 
-use crate::array::ArrayMeta;
+use crate::array::{Array, ArrayMeta};
 use crate::catalog::Catalog;
+use crate::codec::BlockCodec;
 use crate::config::FileConfig;
 use crate::error::{Error, Result};
 use crate::io::Io;
@@ -25,7 +30,9 @@ use crate::pending::Pending;
 use crate::snapshot::Snapshot;
 use crate::stats::ArrayStats;
 
+pub use history::CommitInfo;
 pub use statistics::ChunkInfo;
+pub use sweep::Swept;
 
 /// Arrays in a file on an object store: a stack of layers, and commits that say which count.
 ///
@@ -111,6 +118,14 @@ impl ArrayFile {
     /// The file's path in its store.
     pub fn path(&self) -> String {
         self.names.head().to_string()
+    }
+
+    pub(crate) fn catalog_entry(&self, name: &str) -> Result<Arc<Array>> {
+        self.catalog.get(name).cloned()
+    }
+
+    pub(crate) fn codec(&self) -> &BlockCodec {
+        &self.config.codec
     }
 
     /// The layers in which chunks are looked up, the oldest first.

@@ -84,7 +84,7 @@ impl ArrayFile {
 
     /// Hands each chunk to `sink` once, in any order, with its number in `coords`, which are sorted; `None` for
     /// one that isn't stored.
-    pub(super) async fn visit_chunks(
+    pub(crate) async fn visit_chunks(
         &self,
         array: &Array,
         coords: &[Coord],
@@ -219,7 +219,7 @@ fn too_large(shape: &[u64]) -> Error {
 }
 
 /// As many zeros, or the error that says that there is no memory for them.
-fn blank<T: ArrayElement>(elements: usize) -> Result<Vec<T>> {
+pub(super) fn blank<T: ArrayElement>(elements: usize) -> Result<Vec<T>> {
     // Zeros come from the system without being written; asking first makes it an error, and no abort.
     let mut probe: Vec<T> = Vec::new();
     probe.try_reserve_exact(elements).map_err(|_| too_large(&[wide(elements)]))?;

@@ -94,7 +94,7 @@ impl ArrayFile {
     }
 
     /// Whether chunks of an array wait as they are, to share a block with others.
-    pub(super) fn packs(&self, array: &Array) -> bool {
+    pub(crate) fn packs(&self, array: &Array) -> bool {
         array.chunk_bytes().is_none_or(|bytes| bytes < self.config.block_target_size / 2)
     }
 
@@ -175,6 +175,26 @@ impl ArrayFile {
         Ok(())
     }
 
+    /// Adds chunks to what is pending: all of them or, after an error, none.
+    pub(crate) async fn put_batch(
+        &mut self,
+        array: &Array,
+        chunks: Vec<(Coord, PendingChunk)>,
+    ) -> Result<()> {
+        self.check_writable()?;
+        if self.catalog.get(&array.meta.name)?.meta != array.meta {
+            return Err(Error::invalid("the array was changed since it was opened", &array.meta.name));
+        }
+        // Room is made first, so that nothing can fail in between.
+        if self.pending.bytes() > self.config.write_buffer_size {
+            self.spill(None).await?;
+        }
+        for (coord, chunk) in chunks {
+            self.pending.put((array.meta.id, coord), chunk);
+        }
+        Ok(())
+    }
+
     /// Adds to what is pending, and puts it into a layer where it becomes too much.
     pub(super) async fn put_pending(
         &mut self,
@@ -218,7 +238,7 @@ fn fill_chunk(
             input.numbers(&part.in_region, &part.extent, chunk)
         }
         None => {
-            let cells = input.cells(&part.in_region, &part.extent);
+            let cells = input.cells(&part.in_region, &part.extent)?;
             *chunk = lay_out(cells.iter().map(Vec::as_slice))?;
             check_chunk(chunk.len())
         }
