@@ -49,7 +49,7 @@ pub(crate) async fn put_commit(io: &Io, names: &Names, commit: u64, manifest: &B
 
 /// A name that is free may have been that of a commit that was swept away since: then there are newer ones, and
 /// this one came too late.
-async fn check_newest(io: &Io, names: &Names, commit: u64) -> Result<()> {
+pub(crate) async fn check_newest(io: &Io, names: &Names, commit: u64) -> Result<()> {
     let newest = newest_commit(io, names).await?;
     if newest <= commit {
         return Ok(());

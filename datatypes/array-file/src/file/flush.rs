@@ -10,7 +10,7 @@ use object_store::{ObjectStore, PutMode};
 use super::ArrayFile;
 use crate::array::Array;
 use crate::codec::BlockCodec;
-use crate::commits::put_commit;
+use crate::commits::{check_newest, put_commit};
 use crate::coord::Coord;
 use crate::encode::{Packed, ToPack, pack};
 use crate::error::{Error, Result};
@@ -70,6 +70,7 @@ impl ArrayFile {
     /// everything is pending as it was, and may be flushed again.
     pub async fn flush(&mut self) -> Result<u64> {
         self.check_writable()?;
+        self.settle_attempts().await?;
         if self.pending.is_empty() {
             return Ok(self.committed.commit);
         }
@@ -103,9 +104,7 @@ impl ArrayFile {
             catalog,
         };
         let bytes = manifest.encode()?;
-        let statistics = self.take_statistics().await;
-        put_commit(&self.io, &self.names, commit, &bytes).await?;
-        self.committed = Snapshot {
+        let committed = Snapshot {
             commit,
             checksum: crc32c::crc32c(&bytes),
             next_layer,
@@ -118,9 +117,35 @@ impl ArrayFile {
                 at @ CatalogAt::Layer { .. } => Some(at),
             },
         };
+        let statistics = self.take_statistics().await;
+        self.attempts.push((bytes.clone(), committed.clone()));
+        put_commit(&self.io, &self.names, commit, &bytes).await?;
+        self.attempts.clear();
+        self.committed = committed;
         self.pending.spilled.clear();
         self.pending.catalog = false;
         self.update_statistics(statistics).await;
+        Ok(())
+    }
+
+    /// Finds out whether a commit that failed was made nevertheless, as where only the answer was lost, and
+    /// goes on from it then. What has become pending since stays so.
+    pub(super) async fn settle_attempts(&mut self) -> Result<()> {
+        if self.attempts.is_empty() {
+            return Ok(());
+        }
+        let path = self.names.manifest(self.committed.commit.saturating_add(1));
+        let there = self.io.object(&path).await?;
+        let ours = |(bytes, _): &&(Bytes, Snapshot)| there.as_ref() == Some(bytes);
+        let Some((_, made)) = self.attempts.iter().find(ours) else { return Ok(()) };
+        let made = made.clone();
+        check_newest(&self.io, &self.names, made.commit).await?;
+        self.pending
+            .spilled
+            .retain(|layer| made.layers.iter().all(|named| named.reference.number != layer.reference.number));
+        self.committed = made;
+        self.attempts.clear();
+        *self.stats.get_mut() = super::KnownStats::default();
         Ok(())
     }
 

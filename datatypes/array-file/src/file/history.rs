@@ -92,6 +92,7 @@ impl ArrayFile {
     /// it was. `LayerGone` when a sweep has removed what this writer had put into the store already.
     pub async fn rebase(&mut self) -> Result<u64> {
         self.check_writable()?;
+        self.settle_attempts().await?;
         let newest = newest_commit(&self.io, &self.names).await?;
         if newest == self.committed.commit {
             return Ok(newest);
@@ -123,6 +124,7 @@ impl ArrayFile {
         self.snapshots = snapshots;
         self.pending.catalog = true;
         *self.stats.get_mut() = super::KnownStats::default();
+        self.attempts.clear();
         self.committed = theirs;
         Ok(newest)
     }

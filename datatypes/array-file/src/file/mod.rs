@@ -15,6 +15,7 @@ mod write;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::ObjectStore;
 use tokio::sync::Mutex;
 
@@ -55,6 +56,8 @@ pub struct ArrayFile {
     snapshots: Vec<(String, u64)>,
     pending: Pending,
     read_only: bool,
+    /// Commits that were put and not answered for: each may have been made.
+    attempts: Vec<(Bytes, Snapshot)>,
     /// Of the newest commit, by the arrays' ids, as far as they are known.
     stats: Mutex<KnownStats>,
 }
@@ -77,6 +80,7 @@ impl ArrayFile {
             snapshots: committed.snapshots.clone(),
             pending: Pending::default(),
             read_only,
+            attempts: Vec::new(),
             stats: Mutex::default(),
             committed,
         }

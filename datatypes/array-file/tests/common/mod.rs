@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod counting;
+pub mod failing;
 
 use std::sync::Arc;
 
