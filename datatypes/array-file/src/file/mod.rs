@@ -114,6 +114,11 @@ impl ArrayFile {
         !self.pending.is_empty()
     }
 
+    /// How many chunks wait in memory for a flush.
+    pub fn pending_chunks(&self) -> usize {
+        self.pending.chunks.len()
+    }
+
     /// The store that the file is on.
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.io.store

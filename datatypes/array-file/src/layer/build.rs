@@ -134,6 +134,9 @@ pub(crate) fn read_trailer(layer: &[u8]) -> Result<(u64, u32)> {
     if version != VERSION {
         return Err(Error::Incompatible { path: String::new(), found: version });
     }
+    if header.u64()? != 0 {
+        return Err(Error::corrupt("", "its header has bytes that mean nothing"));
+    }
     let short = || Error::corrupt("", "it ends too early");
     let (body, trailer) = layer.split_last_chunk::<TRAILER_BYTES>().ok_or_else(short)?;
     let mut reader = Reader::new(trailer);
