@@ -4,14 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::runtime::Handle as Runtime;
 
+use super::hop::hop;
 use super::store::{AsyncStore, AsyncView, Page, PageRequest};
 use crate::ext::{KeyRange, ViewExt};
-use crate::spi::{
-    Direction, Durability, Error, ErrorKind, Execution, Fetch, Result, Step, Store, Value, View, WriteBatch,
-    visitor,
-};
+use crate::spi::{Direction, Durability, Fetch, Result, Step, Store, Value, View, WriteBatch, visitor};
 
 /// A store for async code; clones share it. Call it in a Tokio runtime.
 ///
@@ -211,14 +208,5 @@ async fn run<T: Send + 'static>(
     store: &Arc<dyn Store>,
     call: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    if store.capabilities().execution == Execution::Inline {
-        return call();
-    }
-    let runtime = Runtime::try_current().map_err(|error| {
-        Error::new(ErrorKind::Unsupported, "a store that blocks is called in a Tokio runtime")
-            .caused_by(error)
-    })?;
-    runtime.spawn_blocking(call).await.unwrap_or_else(|error| {
-        Err(Error::new(ErrorKind::Internal, "a blocking call didn't end").caused_by(error))
-    })
+    hop(store.capabilities().execution, call).await?
 }

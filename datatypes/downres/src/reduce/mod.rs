@@ -2,6 +2,7 @@
 
 mod cell;
 mod cells;
+mod modes;
 mod order;
 mod pairs;
 mod rule;
@@ -16,6 +17,7 @@ use engine_api::{Error, ErrorKind, Result};
 use crate::Reducer;
 use cell::reduce_cell;
 use cells::{Axis, to_usize};
+use modes::ModeRoom;
 use order::Order;
 use pairs::{first_of_pairs, reduce_pairs};
 use rule::{Kind, Rule};
@@ -159,6 +161,7 @@ impl Plan {
         target: &mut [u8],
     ) -> Result<()> {
         let mut room = Room::new(self.axes.iter().map(|axis| axis.most).product())?;
+        let mut mode_room = ModeRoom::<W, L>::new();
         let along = &self.axes[OUTER];
         for_each_index(array::from_fn(|axis| 0..self.axes[axis].cells), |cell| {
             let rows = Rows {
@@ -168,7 +171,7 @@ impl Plan {
             };
             let start = self.target.position(&cell) * W::BYTES;
             let out = &mut target[start..start + along.cells * W::BYTES];
-            let pairs = rows.reduce_pairs::<W, L>(rule, order, along, out);
+            let pairs = rows.reduce_pairs(rule, order, along, out, &mut mode_room);
             for cell in (0..pairs.start).chain(pairs.end..along.cells) {
                 rows.gather(rule, order, along.elements(cell), &mut room.cell);
                 let key = reduce_cell(rule, order, &mut room.cell, &mut room.spare);
@@ -200,6 +203,7 @@ impl Rows<'_> {
         order: &Order<W>,
         along: &Axis,
         out: &mut [u8],
+        room: &mut ModeRoom<W, L>,
     ) -> Range<usize> {
         let cells = along.pairs();
         if cells.is_empty() {
@@ -218,8 +222,8 @@ impl Rows<'_> {
         let [a, b, c, d] = rows;
         match count {
             _ if rule.kind == Kind::Stride => first_of_pairs(order, a, out),
-            2 => reduce_pairs::<W, 2, L>(rule, order, [a, b], out),
-            4 => reduce_pairs::<W, 4, L>(rule, order, [a, b, c, d], out),
+            2 => reduce_pairs::<W, 2, L>(rule, order, [a, b], out, room),
+            4 => reduce_pairs::<W, 4, L>(rule, order, [a, b, c, d], out, room),
             _ => return 0..0,
         }
         cells

@@ -10,11 +10,10 @@
 )]
 #![allow(clippy::needless_bitwise_bool, reason = "what branches isn't made vector instructions of")]
 
-use std::ops::Range;
-
 use multiversion::multiversion;
 
-use super::cell::{one_nan, square_mode};
+use super::cell::one_nan;
+use super::modes::{ModeRoom, mode_row};
 use super::order::{Class, Order};
 use super::rule::{Kind, Rule};
 use super::word::Word;
@@ -37,9 +36,10 @@ pub(super) fn reduce_pairs<W: Word, const R: usize, const L: usize>(
     order: &Order<W>,
     rows: [&[u8]; R],
     out: &mut [u8],
+    room: &mut ModeRoom<W, L>,
 ) {
     if let Kind::Mode { first } = rule.kind {
-        return mode_row::<W, R, L>(rule, order, first, rows, out);
+        return mode_row::<W, R, L>(rule, order, first, rows, out, room);
     }
     let step = L * W::BYTES;
     let mut words = [[[W::ZERO; L]; 2]; R];
@@ -53,11 +53,11 @@ pub(super) fn reduce_pairs<W: Word, const R: usize, const L: usize>(
 
 /// Reads as many cells as `length` bytes of results are for, from the same place in each row.
 #[inline(always)]
-fn read_block<W: Word, const R: usize, const L: usize>(
+pub(super) fn read_block<W: Word, const R: usize, const L: usize>(
     rows: &[&[u8]; R],
     start: usize,
     length: usize,
-    words: &mut [[[W; L]; 2]; R],
+    words: &mut [[[W; L]; 2]],
 ) {
     for (row, [first, second]) in rows.iter().zip(words) {
         W::read_pairs(&row[start..start + 2 * length], first, second);
@@ -75,189 +75,14 @@ fn reduce_lanes<W: Word, const L: usize>(rule: Rule, order: &Order<W>, cells: &m
     order.keys(cells.as_flattened_mut());
     let mut keys = match rule.kind {
         Kind::Mean { truncated } => integer_means(rule, order, cells, truncated),
-        Kind::Mode { first } => votes(rule, order, first, cells),
         Kind::Median => medians(rule, order, cells),
         Kind::Min => lowest(rule, order, cells),
         Kind::Max => highest(rule, order, cells),
-        // The first elements are taken without the others, elsewhere.
-        Kind::Stride => cells[0],
+        // The first elements are taken without the others, and modes by the row.
+        Kind::Stride | Kind::Mode { .. } => cells[0],
     };
     order.bits(&mut keys);
     keys
-}
-
-/// Cells of more than two labels, put off until there are enough of them to count many at a time.
-struct Mixed<W, const R: usize, const L: usize> {
-    cells: [[[W; L]; 2]; R],
-    /// Where in the row of results each belongs, in bytes.
-    places: [usize; L],
-    count: usize,
-}
-
-/// Most cells of labels are of one or two, and among these the mode is found without counting each.
-#[multiversion(targets(
-    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
-fn mode_row<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
-    rows: [&[u8]; R],
-    out: &mut [u8],
-) {
-    let step = L * W::BYTES;
-    let mut words = [[[W::ZERO; L]; 2]; R];
-    // Whether a label stands for itself, to the bit.
-    let plain = order.class != Class::Bool && !(rule.sparse && order.class == Class::Float);
-    let mut mixed = Mixed { cells: words, places: [0; L], count: 0 };
-    for start in (0..out.len()).step_by(step) {
-        let end = out.len().min(start + step);
-        if plain && one_label::<W, R>(&rows, 2 * start..2 * end) {
-            W::copy_first(&rows[0][2 * start..2 * end], &mut out[start..end]);
-            continue;
-        }
-        read_block(&rows, 2 * start, end - start, &mut words);
-        order.keys(words.as_flattened_mut().as_flattened_mut());
-        let cells = words.as_flattened();
-        if rule.square {
-            let mut keys = votes(rule, order, first, cells);
-            order.bits(&mut keys);
-            W::write_all(&keys, &mut out[start..end]);
-            continue;
-        }
-        let (mut keys, more) = modes_of_two(rule, order, first, &words);
-        let undecided = more.iter().filter(|more| **more != W::ZERO).count();
-        if undecided > L / 2 {
-            keys = votes(rule, order, first, cells);
-        }
-        order.bits(&mut keys);
-        W::write_all(&keys, &mut out[start..end]);
-        if undecided == 0 || undecided > L / 2 {
-            continue;
-        }
-        for (lane, place) in (start..end).step_by(W::BYTES).enumerate() {
-            if more[lane] == W::ZERO {
-                continue;
-            }
-            if mixed.count == L {
-                write_modes(rule, order, first, &mut mixed, out);
-            }
-            for (to, from) in mixed.cells.as_flattened_mut().iter_mut().zip(cells) {
-                to[mixed.count] = from[lane];
-            }
-            mixed.places[mixed.count] = place;
-            mixed.count += 1;
-        }
-    }
-    write_modes(rule, order, first, &mut mixed, out);
-}
-
-/// Whether each cell of a part of the rows is of one label.
-#[inline(always)]
-fn one_label<W: Word, const R: usize>(rows: &[&[u8]; R], part: Range<usize>) -> bool {
-    let top = &rows[0][part.clone()];
-    W::are_pairs_equal(top) && rows[1..].iter().all(|row| row[part.clone()] == *top)
-}
-
-/// The modes of cells of one label or two, and which bits say of a cell that it has more.
-///
-/// Where two labels are, all elements differ from the first one by the same bits or not at all.
-#[inline(always)]
-fn modes_of_two<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
-    words: &[[[W; L]; 2]; R],
-) -> ([W; L], [W; L]) {
-    let (mut modes, mut more) = ([W::ZERO; L], [W::ZERO; L]);
-    let half = W::truncate(R as u64);
-    for lane in 0..L {
-        let one = words[0][0][lane];
-        let mut difference = W::ZERO;
-        for [even, odd] in words {
-            difference = difference | (even[lane] ^ one) | (odd[lane] ^ one);
-        }
-        let other = one ^ difference;
-        let (mut votes, mut neither) = (W::ZERO, W::ZERO);
-        for [even, odd] in words {
-            for key in [even[lane], odd[lane]] {
-                votes = votes.plus(W::from(key == other));
-                neither = neither | if key == other { W::ZERO } else { key ^ one };
-            }
-        }
-        let lower = (votes == half) & (other < one) & !first;
-        let mode = if (votes > half) | lower { other } else { one };
-        // Of a label that doesn't count no votes do.
-        let mode = if rule.sparse && order.is_zero(mode) { mode ^ difference } else { mode };
-        modes[lane] = if rule.sparse && order.is_zero(mode) { order.zero } else { mode };
-        more[lane] = neither;
-    }
-    (modes, more)
-}
-
-/// Two calls of it are in the row's code, which is the reason that it isn't inlined there.
-#[multiversion(targets(
-    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
-    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
-))]
-fn write_modes<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
-    mixed: &mut Mixed<W, R, L>,
-    out: &mut [u8],
-) {
-    if mixed.count == 0 {
-        return;
-    }
-    let mut keys = votes(rule, order, first, mixed.cells.as_flattened());
-    order.bits(&mut keys);
-    for (key, place) in keys.iter().zip(&mixed.places[..mixed.count]) {
-        key.write(&mut out[*place..place + W::BYTES]);
-    }
-    mixed.count = 0;
-}
-
-#[inline(always)]
-fn votes<W: Word, const L: usize>(rule: Rule, order: &Order<W>, first: bool, cells: &[[W; L]]) -> [W; L] {
-    let mut best = cells[0];
-    if rule.square
-        && let [a, b, c, d] = cells
-    {
-        for lane in 0..L {
-            best[lane] = square_mode(rule, order, [a[lane], b[lane], c[lane], d[lane]]);
-        }
-        return best;
-    }
-    let mut most = [W::ZERO; L];
-    for (index, element) in cells.iter().enumerate() {
-        // The first of equal elements has all of their votes, later ones fewer.
-        let mut votes = [W::ONE; L];
-        for other in &cells[index + 1..] {
-            for lane in 0..L {
-                votes[lane] = votes[lane].plus(W::from(other[lane] == element[lane]));
-            }
-        }
-        if rule.sparse {
-            for lane in 0..L {
-                votes[lane] = if order.is_zero(element[lane]) { W::ZERO } else { votes[lane] };
-            }
-        }
-        for lane in 0..L {
-            let more = votes[lane] > most[lane];
-            let lower = (votes[lane] == most[lane]) & (element[lane] < best[lane]);
-            let better = more | (lower & !first);
-            best[lane] = if better { element[lane] } else { best[lane] };
-            most[lane] = if better { votes[lane] } else { most[lane] };
-        }
-    }
-    if rule.sparse {
-        for lane in 0..L {
-            best[lane] = if most[lane] == W::ZERO { order.zero } else { best[lane] };
-        }
-    }
-    best
 }
 
 /// Whether each cell has anything that counts.

@@ -52,8 +52,10 @@ pub(super) trait Word:
     fn write(self, to: &mut [u8]);
     /// Parts a row of pairs into first and second elements; as many as there is room for and bytes are.
     fn read_pairs(row: &[u8], first: &mut [Self], second: &mut [Self]);
-    /// Whether each two elements of a row of pairs are equal.
-    fn are_pairs_equal(row: &[u8]) -> bool;
+    /// The two elements that begin at a byte of a row.
+    fn read_pair(row: &[u8], at: usize) -> [Self; 2];
+    /// The bits in which elements of each cell of some rows of pairs differ; nothing if a row is of fewer cells.
+    fn differences<const R: usize, const L: usize>(rows: [&[u8]; R]) -> Option<[Self; L]>;
     /// Copies the first of each two elements.
     fn copy_first(row: &[u8], to: &mut [u8]);
     /// Writes as many elements as there is room for.
@@ -118,12 +120,26 @@ macro_rules! word {
             }
 
             #[inline(always)]
-            fn are_pairs_equal(row: &[u8]) -> bool {
-                let pairs = row.as_chunks::<$bytes>().0.as_chunks::<2>().0;
-                let differences = pairs.iter().fold(0, |differences, [first, second]| {
-                    differences | (Self::from_le_bytes(*first) ^ Self::from_le_bytes(*second))
-                });
-                differences == 0
+            fn read_pair(row: &[u8], at: usize) -> [Self; 2] {
+                let pair = row[at..at + 2 * $bytes].as_chunks::<$bytes>().0;
+                [Self::from_le_bytes(pair[0]), Self::from_le_bytes(pair[1])]
+            }
+
+            #[inline(always)]
+            fn differences<const R: usize, const L: usize>(rows: [&[u8]; R]) -> Option<[Self; L]> {
+                let mut differences = [0; L];
+                let mut cells = [&[[[0; $bytes]; 2]; L]; R];
+                for (cells, row) in cells.iter_mut().zip(rows) {
+                    *cells = row.as_chunks::<$bytes>().0.as_chunks::<2>().0.first_chunk()?;
+                }
+                for lane in 0..L {
+                    let first = Self::from_le_bytes(cells[0][lane][0]);
+                    for row in cells {
+                        differences[lane] |= (Self::from_le_bytes(row[lane][0]) ^ first)
+                            | (Self::from_le_bytes(row[lane][1]) ^ first);
+                    }
+                }
+                Some(differences)
             }
 
             #[inline(always)]

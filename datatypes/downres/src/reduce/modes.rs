@@ -1,0 +1,323 @@
+//! The modes of cells of two or four rows of two elements, many at a time.
+
+#![allow(
+    clippy::inline_always,
+    reason = "the kernels' instruction sets reach only what is inlined into them"
+)]
+#![allow(clippy::needless_bitwise_bool, reason = "what branches isn't made vector instructions of")]
+
+use multiversion::multiversion;
+
+use super::cell::square_mode;
+use super::order::{Class, Order};
+use super::pairs::read_block;
+use super::rule::Rule;
+use super::word::Word;
+
+/// Cells put off until there are enough of them to do many at a time.
+#[derive(Debug)]
+struct Later<W, const L: usize> {
+    cells: [[[W; L]; 2]; MOST_ROWS],
+    /// Where in the row of results each belongs, in bytes.
+    places: [usize; L],
+    count: usize,
+}
+
+/// The most rows that a cell of pairs is of.
+const MOST_ROWS: usize = 4;
+
+impl<W: Word, const L: usize> Later<W, L> {
+    const fn new() -> Self {
+        Self { cells: [[[W::ZERO; L]; 2]; MOST_ROWS], places: [0; L], count: 0 }
+    }
+
+    /// There is room for one more.
+    #[inline(always)]
+    fn push(&mut self, pairs: impl Iterator<Item = [W; 2]>, place: usize) {
+        let lane = self.count;
+        for (to, [even, odd]) in self.cells.iter_mut().zip(pairs) {
+            (to[0][lane], to[1][lane]) = (even, odd);
+        }
+        self.places[lane] = place;
+        self.count += 1;
+    }
+
+    /// What is to be computed for all cells to be: whole vectors, for which there always is room.
+    #[inline(always)]
+    fn lanes(&self) -> usize {
+        self.count.next_multiple_of(8).min(L)
+    }
+}
+
+/// What the modes of a row are computed in; from row to row nothing in it matters.
+#[derive(Debug)]
+pub(super) struct ModeRoom<W, const L: usize> {
+    words: [[[W; L]; 2]; MOST_ROWS],
+    mixed: Later<W, L>,
+    many: Later<W, L>,
+    /// How many blocks aren't searched for cells of one label, since one that was had too few.
+    wait: u32,
+}
+
+/// How many blocks follow the example of one.
+const WAIT: u32 = 16;
+
+impl<W: Word, const L: usize> ModeRoom<W, L> {
+    pub(super) const fn new() -> Self {
+        Self { words: [[[W::ZERO; L]; 2]; MOST_ROWS], mixed: Later::new(), many: Later::new(), wait: 0 }
+    }
+}
+
+/// Most cells of labels are of one, and most others of two; among these the mode is found without counting each.
+#[multiversion(targets(
+    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
+pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    rows: [&[u8]; R],
+    out: &mut [u8],
+    room: &mut ModeRoom<W, L>,
+) {
+    let step = L * W::BYTES;
+    let ModeRoom { words, mixed, many, wait } = room;
+    let words = &mut words[..R];
+    // Whether a label stands for itself, to the bit.
+    let plain = order.class != Class::Bool && !(rule.sparse && order.class == Class::Float);
+    for start in (0..out.len()).step_by(step) {
+        let end = out.len().min(start + step);
+        if plain
+            && *wait == 0
+            && let Some(differences) = differences::<W, R, L>(rule, first, &rows, 2 * start)
+        {
+            let mut lanes = [0; L];
+            let count = find_mixed(&differences, &mut lanes);
+            if count <= L / 4 {
+                W::copy_first(&rows[0][2 * start..2 * end], &mut out[start..end]);
+                for &lane in &lanes[..count] {
+                    if mixed.count == L {
+                        write_mixed::<W, R, L>(rule, order, first, mixed, many, out);
+                    }
+                    let place = start + lane * W::BYTES;
+                    mixed.push(rows.iter().map(|row| W::read_pair(row, 2 * place)), place);
+                }
+                continue;
+            }
+            *wait = WAIT;
+        }
+        *wait = wait.saturating_sub(1);
+        read_block(&rows, 2 * start, end - start, words);
+        order.keys(words.as_flattened_mut().as_flattened_mut());
+        let cells = words.as_flattened();
+        if rule.square {
+            let mut keys = [W::ZERO; L];
+            votes(rule, order, first, cells, &mut keys);
+            order.bits(&mut keys);
+            W::write_all(&keys, &mut out[start..end]);
+            continue;
+        }
+        let (mut keys, mut more) = ([W::ZERO; L], [W::ZERO; L]);
+        modes_of_two::<W, R, L>(rule, order, first, words, &mut keys, &mut more);
+        let undecided = more.iter().filter(|more| **more != W::ZERO).count();
+        if undecided > L / 2 {
+            votes(rule, order, first, cells, &mut keys);
+        }
+        order.bits(&mut keys);
+        W::write_all(&keys, &mut out[start..end]);
+        if undecided == 0 || undecided > L / 2 {
+            continue;
+        }
+        for (lane, place) in (start..end).step_by(W::BYTES).enumerate() {
+            if more[lane] == W::ZERO {
+                continue;
+            }
+            if many.count == L {
+                write_many::<W, R, L>(rule, order, first, many, out);
+            }
+            many.push(words.iter().map(|[even, odd]| [even[lane], odd[lane]]), place);
+        }
+    }
+    write_mixed::<W, R, L>(rule, order, first, mixed, many, out);
+    write_many::<W, R, L>(rule, order, first, many, out);
+}
+
+/// The bits in which the elements differ that decide a cell for its first one if they don't. Nothing if there are fewer
+/// cells than lanes.
+#[inline(always)]
+fn differences<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    first: bool,
+    rows: &[&[u8]; R],
+    start: usize,
+) -> Option<[W; L]> {
+    let rows = rows.map(|row| &row[start..]);
+    // Half of the votes are enough for the first of all labels, so the other rows needn't be loaded. Of wide labels
+    // most are in lines that are loaded all the same, and then it is faster to do so in order.
+    let decisive = if first && !rule.sparse && W::BYTES < 8 { R / 2 } else { R };
+    match (decisive, &rows[..]) {
+        (1, [a, ..]) => W::differences([*a]),
+        (2, [a, b, ..]) => W::differences([*a, *b]),
+        (_, [a, b, c, d]) => W::differences([*a, *b, *c, *d]),
+        _ => None,
+    }
+}
+
+/// Puts the places of the cells that differ into `lanes`, and answers how many these are.
+#[inline(always)]
+fn find_mixed<W: Word, const L: usize>(differences: &[W; L], lanes: &mut [usize; L]) -> usize {
+    let any = differences.iter().fold(W::ZERO, |any, difference| any | *difference);
+    if any == W::ZERO {
+        return 0;
+    }
+    let mut count = 0;
+    for (lane, difference) in differences.iter().enumerate() {
+        lanes[count] = lane;
+        count += usize::from(*difference != W::ZERO);
+    }
+    count
+}
+
+/// Two calls of it are in the row's code, which is the reason that it isn't inlined there.
+#[multiversion(targets(
+    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
+fn write_mixed<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    mixed: &mut Later<W, L>,
+    many: &mut Later<W, L>,
+    out: &mut [u8],
+) {
+    let (mut keys, mut more) = ([W::ZERO; L], [W::ZERO; L]);
+    let lanes = mixed.lanes();
+    let cells = &mut mixed.cells[..R];
+    order.keys(cells.as_flattened_mut().as_flattened_mut());
+    if rule.square {
+        votes(rule, order, first, cells.as_flattened(), &mut keys[..lanes]);
+    } else {
+        modes_of_two::<W, R, L>(rule, order, first, cells, &mut keys[..lanes], &mut more);
+    }
+    order.bits(&mut keys[..lanes]);
+    for lane in 0..mixed.count {
+        let place = mixed.places[lane];
+        keys[lane].write(&mut out[place..place + W::BYTES]);
+        if more[lane] != W::ZERO {
+            if many.count == L {
+                write_many::<W, R, L>(rule, order, first, many, out);
+            }
+            many.push(mixed.cells[..R].iter().map(|[even, odd]| [even[lane], odd[lane]]), place);
+        }
+    }
+    mixed.count = 0;
+}
+
+/// The same for what holds keys already, and is counted.
+#[multiversion(targets(
+    "x86_64+avx2+avx512bw+avx512cd+avx512dq+avx512f+avx512vl+bmi1+bmi2+fma+lzcnt+popcnt",
+    "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
+))]
+fn write_many<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    many: &mut Later<W, L>,
+    out: &mut [u8],
+) {
+    let mut keys = [W::ZERO; L];
+    let lanes = many.lanes();
+    votes(rule, order, first, many.cells[..R].as_flattened(), &mut keys[..lanes]);
+    order.bits(&mut keys[..lanes]);
+    for (key, place) in keys.iter().zip(&many.places[..many.count]) {
+        key.write(&mut out[*place..place + W::BYTES]);
+    }
+    many.count = 0;
+}
+
+/// The modes of cells of one label or two, and bits that say of a cell that it has more: of as many cells as there
+/// is room for modes.
+///
+/// Where two labels are, all elements differ from the first one by the same bits or not at all.
+#[inline(always)]
+fn modes_of_two<W: Word, const R: usize, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    words: &[[[W; L]; 2]],
+    modes: &mut [W],
+    more: &mut [W; L],
+) {
+    let half = W::truncate(R as u64);
+    for lane in 0..modes.len().min(L) {
+        let one = words[0][0][lane];
+        let mut difference = W::ZERO;
+        for [even, odd] in &words[..R] {
+            difference = difference | (even[lane] ^ one) | (odd[lane] ^ one);
+        }
+        let other = one ^ difference;
+        let (mut votes, mut neither) = (W::ZERO, W::ZERO);
+        for [even, odd] in &words[..R] {
+            for key in [even[lane], odd[lane]] {
+                votes = votes.plus(W::from(key == other));
+                neither = neither | if key == other { W::ZERO } else { key ^ one };
+            }
+        }
+        let lower = (votes == half) & (other < one) & !first;
+        let mode = if (votes > half) | lower { other } else { one };
+        // Of a label that doesn't count no votes do.
+        let mode = if rule.sparse && order.is_zero(mode) { mode ^ difference } else { mode };
+        modes[lane] = if rule.sparse && order.is_zero(mode) { order.zero } else { mode };
+        more[lane] = neither;
+    }
+}
+
+/// The modes of as many cells as there is room for.
+#[inline(always)]
+pub(super) fn votes<W: Word, const L: usize>(
+    rule: Rule,
+    order: &Order<W>,
+    first: bool,
+    cells: &[[W; L]],
+    best: &mut [W],
+) {
+    let lanes = best.len().min(L);
+    if rule.square
+        && let [a, b, c, d] = cells
+    {
+        for lane in 0..lanes {
+            best[lane] = square_mode(rule, order, [a[lane], b[lane], c[lane], d[lane]]);
+        }
+        return;
+    }
+    best[..lanes].copy_from_slice(&cells[0][..lanes]);
+    let mut most = [W::ZERO; L];
+    for (index, element) in cells.iter().enumerate() {
+        // The first of equal elements has all of their votes, later ones fewer.
+        let mut votes = [W::ONE; L];
+        for other in &cells[index + 1..] {
+            for lane in 0..lanes {
+                votes[lane] = votes[lane].plus(W::from(other[lane] == element[lane]));
+            }
+        }
+        if rule.sparse {
+            for lane in 0..lanes {
+                votes[lane] = if order.is_zero(element[lane]) { W::ZERO } else { votes[lane] };
+            }
+        }
+        for lane in 0..lanes {
+            let more = votes[lane] > most[lane];
+            let lower = (votes[lane] == most[lane]) & (element[lane] < best[lane]);
+            let better = more | (lower & !first);
+            best[lane] = if better { element[lane] } else { best[lane] };
+            most[lane] = if better { votes[lane] } else { most[lane] };
+        }
+    }
+    if rule.sparse {
+        for lane in 0..lanes {
+            best[lane] = if most[lane] == W::ZERO { order.zero } else { best[lane] };
+        }
+    }
+}
