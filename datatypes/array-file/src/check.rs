@@ -87,6 +87,14 @@ pub fn check_layer(layer: &[u8], codecs: &CodecRegistry) -> Result<LayerContents
     Ok(contents)
 }
 
+/// Reads the object that exists for as long as the file does.
+///
+/// # Errors
+/// `Corrupt` and `Incompatible`.
+pub fn check_head(head: &[u8]) -> Result<()> {
+    crate::file::check_head(head)
+}
+
 /// Reads a manifest, and the table of arrays where it is in it.
 ///
 /// # Errors

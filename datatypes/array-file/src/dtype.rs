@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::wire::{Reader, Writer};
 
 /// How deep lists may be nested.
-const MAX_DEPTH: usize = 8;
+pub(crate) const MAX_DEPTH: usize = 8;
 
 /// How many children of any length an element of a fixed-size list may have, over all depths.
 const MAX_CHILDREN: u64 = 1 << 16;

@@ -32,6 +32,7 @@ use crate::snapshot::Snapshot;
 use crate::stats::ArrayStats;
 
 pub use history::CommitInfo;
+pub(crate) use open::check_head;
 pub use statistics::ChunkInfo;
 pub use sweep::Swept;
 

@@ -171,7 +171,7 @@ fn head() -> Vec<u8> {
     out.seal()
 }
 
-fn check_head(bytes: &[u8]) -> Result<()> {
+pub(crate) fn check_head(bytes: &[u8]) -> Result<()> {
     let mut reader = Reader::sealed(bytes)?;
     if reader.bytes::<4>()? != MAGIC {
         return Err(Error::corrupt("", "it isn't an array file"));

@@ -21,6 +21,10 @@ pub struct ChunkInfo {
     pub start: Vec<u64>,
     /// The shape of what it has in the array.
     pub shape: Vec<u64>,
+    /// The number of the layer that it is in.
+    pub layer: u64,
+    /// Where its block begins in the layer: chunks that share one have the same.
+    pub block_at: u64,
     /// The bytes that its block takes in the store; chunks that share one have the same block.
     pub stored_bytes: u64,
     /// What is known of its elements. A reader that looks for values outside of the bounds can leave the
@@ -68,7 +72,16 @@ impl ArrayFile {
                 let mut stats = ArrayStats::null(name, elements);
                 stats.merge(&found.stats, &array.meta.dtype);
                 let stored_bytes = found.chunk.block.stored.into();
-                ChunkInfo { coord: coord.to_vec(), start, shape, stored_bytes, stats }
+                let layer = self.committed.layers.get(found.layer);
+                ChunkInfo {
+                    coord: coord.to_vec(),
+                    start,
+                    shape,
+                    layer: layer.map_or(0, |layer| layer.reference.number),
+                    block_at: found.chunk.block.at,
+                    stored_bytes,
+                    stats,
+                }
             });
         Ok(chunks.collect())
     }
