@@ -111,6 +111,42 @@ async fn writers_of_different_arrays_follow_each_other() {
 }
 
 #[tokio::test]
+async fn a_write_is_not_put_on_top_of_a_resize_or_a_deletion_nor_these_on_top_of_it() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Change {
+        Write,
+        Resize,
+        Delete,
+    }
+    async fn make(file: &mut ArrayFile, change: Change) {
+        match change {
+            Change::Write => put(file, "a", 4, &[2; 4]).await,
+            Change::Resize => file.resize("a", &[6]).await.unwrap(),
+            Change::Delete => file.delete("a").unwrap(),
+        }
+    }
+    for (ours, theirs) in [
+        (Change::Write, Change::Resize),
+        (Change::Write, Change::Delete),
+        (Change::Resize, Change::Write),
+        (Change::Delete, Change::Write),
+        (Change::Resize, Change::Delete),
+    ] {
+        let store = memory();
+        let mut first = create(&store).await;
+        first.define_array("a", line(8, 0)).unwrap();
+        put(&mut first, "a", 0, &[1; 4]).await;
+        first.flush().await.unwrap();
+        let mut second = open(&store).await;
+        make(&mut first, theirs).await;
+        make(&mut second, ours).await;
+        first.flush().await.unwrap();
+        let rebased = second.rebase().await;
+        assert!(matches!(rebased, Err(Error::Conflict { .. })), "{ours:?} on {theirs:?}: {rebased:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_hundred_small_edits_are_opened_and_read_in_a_few_requests() {
     let store = Arc::new(Counting::default());
     let mut file = ArrayFile::create(store.clone(), PATH, FileConfig::default()).await.unwrap();
