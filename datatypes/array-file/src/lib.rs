@@ -2,6 +2,7 @@
 
 mod array;
 mod attribute;
+mod buffers;
 mod cache;
 mod catalog;
 mod cells;
@@ -26,6 +27,7 @@ mod objects;
 mod pending;
 mod runs;
 mod snapshot;
+mod spec;
 mod stats;
 mod stats_file;
 mod sync;
@@ -33,7 +35,7 @@ mod transfer;
 mod value;
 mod wire;
 
-pub use array::{ArrayMeta, ArraySpec, MAX_RANK};
+pub use array::{ArrayMeta, MAX_RANK};
 pub use attribute::AttributeValue;
 pub use cache::BlockCache;
 pub use check::{LayerContents, ManifestContents, check_head, check_layer, check_manifest, check_stats};
@@ -47,6 +49,7 @@ pub use element::{ArrayElement, List, TimestampNs};
 pub use error::{Error, Result};
 pub use file::{ArrayFile, ChunkInfo, CommitInfo, Swept};
 pub use objects::{FileObject, ObjectRole, list_objects};
+pub use spec::ArraySpec;
 pub use stats::{ArrayStats, StatValue};
 pub use sync::{ArrayChunks, ArrayScales, SyncFile};
 pub use value::FillValue;

@@ -10,11 +10,11 @@ use super::ArrayFile;
 use super::read::{Part, check_bounds, check_dtype, check_rank, fixed_cell, sizes};
 use crate::ArrayElement;
 use crate::array::Array;
+use crate::buffers::Buffers;
 use crate::cells::{check_chunk, lay_out};
 use crate::coord::Coord;
 use crate::encode::encode_chunk;
 use crate::error::{Error, Result};
-use crate::fetch::Buffers;
 use crate::io::offload;
 use crate::pending::PendingChunk;
 use crate::transfer::{ByteInput, Input, ViewInput, patch_chunk};
@@ -184,7 +184,8 @@ impl ArrayFile {
         chunks: Vec<(Coord, PendingChunk)>,
     ) -> Result<()> {
         self.check_writable()?;
-        if self.catalog.get(&array.meta.name)?.meta != array.meta {
+        let now = &self.catalog.get(&array.meta.name)?.meta;
+        if (now.id, &now.shape) != (array.meta.id, &array.meta.shape) {
             return Err(Error::invalid("the array was changed since it was opened", &array.meta.name));
         }
         // Room is made first, so that nothing can fail in between.
