@@ -1,0 +1,62 @@
+//! Commits as objects: which there are, and putting the next one.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+
+use crate::error::{Error, Result};
+use crate::io::Io;
+use crate::names::Names;
+
+/// The commits that there are, the oldest first.
+pub(crate) async fn list_commits(io: &Io, names: &Names) -> Result<Vec<(u64, ObjectMeta)>> {
+    let listed: Vec<ObjectMeta> = io.store.list(Some(&names.commits())).try_collect().await?;
+    let numbered = listed.into_iter().map(|meta| (names.commit_number(&meta.location), meta));
+    let mut commits: Vec<_> =
+        numbered.filter_map(|(number, meta)| number.map(|number| (number, meta))).collect();
+    commits.sort_unstable_by_key(|(number, _)| *number);
+    Ok(commits)
+}
+
+/// The number of the newest commit, or 0 before the first.
+pub(crate) async fn newest_commit(io: &Io, names: &Names) -> Result<u64> {
+    Ok(list_commits(io, names).await?.last().map_or(0, |(number, _)| *number))
+}
+
+/// Puts a manifest where no other is.
+///
+/// # Errors
+/// `Conflict` when another writer's is there, or newer ones.
+pub(crate) async fn put_commit(io: &Io, names: &Names, commit: u64, manifest: &Bytes) -> Result<()> {
+    let path = names.manifest(commit);
+    let base = commit.saturating_sub(1);
+    match io.store.put_opts(&path, manifest.clone().into(), PutMode::Create.into()).await {
+        Ok(_) => {}
+        Err(error) => {
+            // The answer may have been lost, and not the request: what is there decides.
+            let there = io.object(&path).await;
+            return match (there, error) {
+                (Ok(Some(there)), _) if there == *manifest => check_newest(io, names, commit).await,
+                (Ok(Some(_)), _) => {
+                    Err(Error::Conflict { base, newest: newest_commit(io, names).await?.max(commit) })
+                }
+                (_, error) => Err(error.into()),
+            };
+        }
+    }
+    check_newest(io, names, commit).await
+}
+
+/// A name that is free may have been that of a commit that was swept away since: then there are newer ones, and
+/// this one came too late.
+pub(crate) async fn check_newest(io: &Io, names: &Names, commit: u64) -> Result<()> {
+    let newest = newest_commit(io, names).await?;
+    if newest <= commit {
+        return Ok(());
+    }
+    let listed = io.object(&names.manifest(newest)).await?.is_some();
+    if listed {
+        io.store.delete(&names.manifest(commit)).await?;
+    }
+    Err(Error::Conflict { base: commit.saturating_sub(1), newest })
+}
