@@ -3,15 +3,27 @@
 
 mod common;
 
+extern crate engine_lmdb as _;
+extern crate engine_redb as _;
+extern crate engine_sled as _;
+extern crate engine_sqlite as _;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use array_file::{ArrayFile, ArraySpec, AttributeValue, FileConfig, FillValue, StatValue};
 use common::{PATH, memory};
+use engine_api::layers::Relaxed;
+use engine_api::version::Versioned;
+use engine_api::{Registry, Store};
+use kvdag_object_store::{Bucket, Objects};
 use ndarray::{Array2, ArrayD, Ix2, s};
-use object_store::memory::InMemory;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use tempfile::TempDir;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -73,7 +85,7 @@ fn config(spill: bool) -> FileConfig {
 }
 
 struct World {
-    store: Arc<InMemory>,
+    store: Arc<dyn ObjectStore>,
     file: ArrayFile,
     spill: bool,
     now: Arrays,
@@ -83,8 +95,7 @@ struct World {
 }
 
 impl World {
-    async fn new(spill: bool) -> Self {
-        let store = memory();
+    async fn new(store: Arc<dyn ObjectStore>, spill: bool) -> Self {
         let file = ArrayFile::create(store.clone(), PATH, config(spill)).await.unwrap();
         let empty = Arrays::new();
         let (now, committed, commits) = (empty.clone(), empty, BTreeMap::new());
@@ -258,22 +269,107 @@ async fn check_statistics(file: &ArrayFile, arrays: &Arrays) {
     }
 }
 
+fn run(store: Arc<dyn ObjectStore>, spill: bool, steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(store, spill).await;
+        for step in steps {
+            world.run(step).await;
+            check(&world.file, &world.now).await;
+        }
+        world.check().await;
+    });
+}
+
+fn programs() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..30)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_file_answers_as_arrays_in_memory_do(
-        spill in any::<bool>(),
-        steps in prop::collection::vec(step(), 1..30),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new(spill).await;
-            for step in steps {
-                world.run(step).await;
-                check(&world.file, &world.now).await;
-            }
-            world.check().await;
+    fn a_file_answers_as_arrays_in_memory_do(spill in any::<bool>(), steps in programs()) {
+        run(memory(), spill, steps);
+    }
+}
+
+/// Programs on stores that are made anew for each, which takes longer than the programs.
+fn on_stores(make: impl Fn(&TempDir) -> Arc<dyn ObjectStore>) {
+    let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
+    let tested = TestRunner::new(config).run(&(any::<bool>(), programs()), |(spill, steps)| {
+        let folder = tempfile::tempdir().unwrap();
+        run(make(&folder), spill, steps);
+        Ok(())
+    });
+    tested.unwrap();
+}
+
+#[test]
+fn so_it_does_in_a_folder() {
+    on_stores(|folder| Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap()));
+}
+
+/// A store that waits for no disk: what commits survive is for the tests of engines.
+fn engine(name: &str, folder: &TempDir) -> impl Store + use<> {
+    let path = folder.path().join("store");
+    let url = if name == "memory" { "memory:".to_owned() } else { format!("{name}:{}", path.display()) };
+    Relaxed(Registry::linked().unwrap().open(&url).unwrap().store)
+}
+
+const ENGINES: [&str; 5] = ["memory", "redb", "sqlite", "lmdb", "sled"];
+
+#[test]
+fn so_it_does_in_a_store_of_every_engine() {
+    for name in ENGINES {
+        on_stores(|folder| Arc::new(Objects::in_store(engine(name, folder), b"files").unwrap()));
+    }
+}
+
+#[test]
+fn so_it_does_at_a_version_of_every_engine() {
+    for name in ENGINES {
+        on_stores(|folder| {
+            let store = Arc::new(Versioned::create(engine(name, folder)).unwrap());
+            let repo = store.create_repo("repo", None).unwrap();
+            let bucket = Bucket::create(&store, repo.id, "files").unwrap();
+            store.commit_version(repo.root, "").unwrap();
+            Arc::new(bucket.at(store.new_version(repo.root, None).unwrap().id).unwrap())
         });
     }
+}
+
+/// What is written at a branch is seen at main when it is merged, and main's past stays.
+#[test]
+fn a_file_has_the_branches_of_its_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Versioned::create(engine("redb", &folder)).unwrap());
+    let repo = store.create_repo("repo", None).unwrap();
+    let bucket = Bucket::create(&store, repo.id, "files").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let at = |version| -> Arc<dyn ObjectStore> { Arc::new(bucket.at(version).unwrap()) };
+        let mut file = ArrayFile::create(at(repo.root), PATH, FileConfig::default()).await.unwrap();
+        file.define_array("line", common::line(8, 0)).unwrap();
+        common::put(&mut file, "line", 0, &[1; 8]).await;
+        file.flush().await.unwrap();
+        store.commit_version(repo.root, "").unwrap();
+        let main = store.new_version(repo.root, None).unwrap().id;
+        let side = store.new_version(repo.root, Some("side")).unwrap().id;
+
+        let mut branched = ArrayFile::open(at(side), PATH, FileConfig::default()).await.unwrap();
+        common::put(&mut branched, "line", 4, &[2; 4]).await;
+        branched.flush().await.unwrap();
+        let line = |version| async move {
+            let file = ArrayFile::open(at(version), PATH, FileConfig::default()).await.unwrap();
+            common::all(&file, "line").await
+        };
+        assert_eq!(line(side).await, [1, 1, 1, 1, 2, 2, 2, 2]);
+        assert_eq!(line(main).await, [1; 8]);
+        store.commit_version(side, "").unwrap();
+        store.commit_version(main, "").unwrap();
+        let merged = store.merge(&[main, side], None).unwrap();
+        assert_eq!(line(merged.id).await, [1, 1, 1, 1, 2, 2, 2, 2]);
+        assert_eq!(line(repo.root).await, [1; 8]);
+    });
 }
