@@ -4,6 +4,8 @@ use engine_api::key::{RepoId, VersionId};
 use engine_api::version::{Instance, Version, Versioned, Work};
 use engine_api::{Error, ErrorKind, OpenMode, Opened, Result, Store, Uuid};
 
+use super::init;
+
 /// A store as commands use it.
 pub(crate) type AnyStore = Versioned<Box<dyn Store>>;
 
@@ -49,6 +51,18 @@ pub(crate) fn create(url: &str) -> Result<AnyStore> {
     let config = registry.config(url)?.with_default_mode(OpenMode::New);
     let Opened { store, .. } = registry.open_config(&config)?;
     Versioned::create(store)
+}
+
+/// Opens a store, or makes it with a repo where there is none.
+pub(crate) fn open_or_create(url: &str) -> Result<AnyStore> {
+    match open_to_write(url) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let store = create(url)?;
+            init::set_up(&store, init::DEFAULT_REPO, None)?;
+            Ok(store)
+        }
+        outcome => outcome,
+    }
 }
 
 /// Does work on a store, which is made, where that is asked for, when it isn't there. One that was made for work
