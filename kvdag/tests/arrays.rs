@@ -224,10 +224,11 @@ fn a_flipped_bit_in_any_object_is_found_and_named() {
 
 #[test]
 fn an_array_file_in_a_store_has_branches() {
+    fn array<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["array"], arguments, &["--store", "s.redb"]].concat()
+    }
     let folder = tempdir().unwrap();
     let at = folder.path();
-    let store = ["--store", "s.redb"];
-    let array = |arguments: &[&str]| [&["array"], arguments, &store].concat();
     fs::write(at.join("one.npy"), npy("<u2", "(2, 2)", &ramp(4))).unwrap();
     fs::write(at.join("two.npy"), npy("<u2", "(1, 2)", &[9, 0, 9, 0])).unwrap();
     succeed(at, &array(&["write", "deep/m.af", "m", "one.npy", "--define"]));

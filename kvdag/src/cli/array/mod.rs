@@ -42,7 +42,7 @@ pub(crate) enum Command {
     Ls(list::Args),
     /// Print the elements of a region, or write them to a file.
     Read(read::Args),
-    /// Write an array's elements from a NumPy or any other image file; the array is defined where it isn't there.
+    /// Write an image, a NumPy array for one, over a part of an array.
     Write(write::Args),
     /// List, get, set or delete the attributes of an array.
     Attrs(attributes::Args),
