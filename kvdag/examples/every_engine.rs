@@ -51,14 +51,14 @@ fn program(url: &str) -> kvdag::Result<(String, String)> {
     notes.at(draft.id).put(b"soma", "at 121, 80, 33")?;
     notes.at(draft.id).delete(b"axon")?;
 
-    let at = |version: VersionId| {
+    let at = |version: VersionId| -> kvdag::Result<String> {
         let mut lines = Vec::new();
         notes.at(version).visit(&KeyRange::prefix(b""), Fetch::Entries, |key, resolved| {
             let value = resolved.into_value()?.unwrap_or_default();
             lines.push(format!("{} {}", String::from_utf8_lossy(key), String::from_utf8_lossy(&value)));
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
-        kvdag::Result::Ok(lines.join("; "))
+        Ok(lines.join("; "))
     };
     Ok((at(repo.root)?, at(draft.id)?))
 }

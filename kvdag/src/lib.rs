@@ -1,7 +1,8 @@
 //! Versioned data in any ordered key-value engine.
 //!
 //! Everything of [`engine_api`] is here, with the engines that the crate's features switch on, and the
-//! datatypes [`keyvalue`], [`volume`] with its scales ([`downres`]), and [`chunks`].
+//! datatypes [`keyvalue`], [`volume`] with its scales ([`downres`]), and [`chunks`]; with the feature `array` also
+//! array files (`array_file`), and any store as an object store (`kvdag_object_store`).
 //!
 //! ```
 //! use kvdag::keyvalue::KeyValue;
@@ -21,8 +22,9 @@
 //!
 //! # Features
 //! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` is the `kvdag`
-//! command and the module of that name, `tiers` opens several stores as one, and `serve` shows volumes over HTTP. All are on
-//! by default: a library that embeds kvdag takes it with `default-features = false` and the engines that it wants.
+//! command and the module of that name, `tiers` opens several stores as one, `serve` shows volumes over HTTP, and `array` is
+//! arrays in files and in object stores. All are on by default: a library that embeds kvdag takes it with
+//! `default-features = false` and the engines that it wants.
 //! `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
 
 #[cfg(feature = "cli")]
@@ -30,10 +32,16 @@ pub mod cli;
 #[cfg(feature = "tiers")]
 pub mod tiers;
 
+#[cfg(feature = "array")]
+pub use array_file;
 pub use chunks;
 pub use downres;
 pub use engine_api::*;
 pub use keyvalue;
+#[cfg(feature = "array")]
+pub use kvdag_object_store;
+#[cfg(feature = "array")]
+pub use object_store;
 pub use volume;
 #[cfg(feature = "serve")]
 pub use volume_server;

@@ -15,6 +15,8 @@
 
 #[cfg(feature = "tiers")]
 mod archive;
+#[cfg(feature = "array")]
+mod array;
 mod branch;
 mod branch_change;
 mod bundle;
@@ -102,6 +104,10 @@ enum Command {
     /// Volumes: import images, edit, make and check scales, export.
     #[command(subcommand)]
     Volume(volume::Command),
+    /// Array files: regions of arrays, on disk or in a store, with a history of commits.
+    #[cfg(feature = "array")]
+    #[command(subcommand)]
+    Array(array::Command),
     /// Short for `kvdag volume import`.
     #[command(hide = true)]
     Import(volume::import::Args),
@@ -212,6 +218,8 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Init(args) => init::run(&args, output),
         Command::Info(args) => info::run(&args, output),
         Command::Volume(command) => return volume::run(command, output),
+        #[cfg(feature = "array")]
+        Command::Array(command) => return array::run(command, output),
         Command::Import(args) => volume::import::run(&args, output),
         Command::Export(args) => volume::export::run(&args, output),
         Command::Fill(args) => volume::fill::run(&args, output),

@@ -4,6 +4,8 @@ use engine_api::key::{RepoId, VersionId};
 use engine_api::version::{Instance, Version, Versioned, Work};
 use engine_api::{Error, ErrorKind, KeyRange, OpenMode, Opened, Result, Store, StoreExt, Uuid};
 
+use super::init;
+
 /// A store as commands use it.
 pub(crate) type AnyStore = Versioned<Box<dyn Store>>;
 
@@ -52,12 +54,25 @@ pub(crate) fn create(url: &str) -> Result<AnyStore> {
 }
 
 /// Makes a store of one that the engine has made and nobody has written to; `None` when there is something in it.
-pub(crate) fn begun(url: &str) -> Result<Option<AnyStore>> {
+fn begun(url: &str) -> Result<Option<AnyStore>> {
     let registry = kvdag::stores()?;
     let config = registry.config(url)?.with_default_mode(OpenMode::Existing);
     let store = registry.open_config(&config)?.store;
     let empty = store.first(&KeyRange::ALL)?.is_none();
     empty.then(|| Versioned::create(store)).transpose()
+}
+
+/// Opens a store, or makes it with a repo where there is none; what a kill has left of making one is gone on with.
+pub(crate) fn open_or_create(url: &str) -> Result<AnyStore> {
+    let store = match open_to_write(url) {
+        Err(error) if error.kind() == ErrorKind::NotFound => create(url)?,
+        Err(error) if error.kind() == ErrorKind::Incompatible => begun(url)?.ok_or(error)?,
+        outcome => outcome?,
+    };
+    if store.dag()?.repos().next().is_none() {
+        init::set_up(&store, init::DEFAULT_REPO, None)?;
+    }
+    Ok(store)
 }
 
 /// Does work on a store, which is made, where that is asked for, when it isn't there. One that was made for work

@@ -52,7 +52,7 @@ pub(crate) struct Args {
 
 /// The formats by name.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Kind {
+pub(crate) enum Kind {
     Nifti,
     Tiff,
     OmeTiff,
@@ -66,7 +66,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn format(self) -> Format {
+    pub(crate) fn format(self) -> Format {
         match self {
             Self::Nifti => Format::Nifti,
             Self::Tiff => Format::Tiff,
@@ -193,7 +193,7 @@ fn export_all(
 }
 
 /// `LOW,HIGH`.
-fn parse_window(text: &str) -> Result<(f64, f64)> {
+pub(crate) fn parse_window(text: &str) -> Result<(f64, f64)> {
     let bounds = text.split_once(',').and_then(|(low, high)| Some((low.parse().ok()?, high.parse().ok()?)));
     bounds.ok_or_else(|| {
         Error::new(ErrorKind::InvalidArgument, "a window is two numbers, such as 0,4095").with("window", text)

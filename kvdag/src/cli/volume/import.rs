@@ -13,7 +13,6 @@ use volume::{
 };
 
 use super::scales::{ScaleOptions, stages};
-use crate::cli::init;
 use crate::cli::interrupt::Careful;
 use crate::cli::output::{self, Output};
 use crate::cli::store::{self, AnyStore};
@@ -101,21 +100,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
         Some(name) => name.clone(),
         None => name_of(&args.file)?,
     };
-    let store = open_or_create(&args.store)?;
+    let store = store::open_or_create(&args.store)?;
     output.print(&import(&store, image, &name, &args.options, output)?)
-}
-
-/// Opens a store, or makes it with a repo where there is none; what a kill has left of making one is gone on with.
-fn open_or_create(url: &str) -> Result<AnyStore> {
-    let store = match store::open_to_write(url) {
-        Err(error) if error.kind() == ErrorKind::NotFound => store::create(url)?,
-        Err(error) if error.kind() == ErrorKind::Incompatible => store::begun(url)?.ok_or(error)?,
-        outcome => outcome?,
-    };
-    if store.dag()?.repos().next().is_none() {
-        init::set_up(&store, init::DEFAULT_REPO, None)?;
-    }
-    Ok(store)
 }
 
 /// An image to be imported.
@@ -127,7 +113,7 @@ pub(crate) enum Image {
 }
 
 impl Image {
-    fn info(&self) -> &ImageInfo {
+    pub(crate) fn info(&self) -> &ImageInfo {
         match self {
             Self::Slabs(reader) => reader.info(),
             Self::Regions(reader, _) => reader.info(),
@@ -223,7 +209,7 @@ pub(crate) fn import(
 }
 
 /// `mni152.nii.gz` is called `mni152`.
-fn name_of(file: &Path) -> Result<String> {
+pub(crate) fn name_of(file: &Path) -> Result<String> {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
     if stem.is_empty() {

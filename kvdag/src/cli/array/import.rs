@@ -1,0 +1,62 @@
+//! `kvdag array import`.
+
+use array_file::{DType, FileConfig};
+use engine_api::{Error, ErrorKind, Result};
+
+use super::create::DefineArgs;
+use super::load::{self, ImageArgs};
+use super::place::{Arrays, PlaceArgs, failed};
+use super::write::Written;
+use crate::cli::output::Output;
+use crate::cli::volume::import::name_of;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    image: ImageArgs,
+    /// The array's name; the image's unless given.
+    #[arg(long, value_name = "NAME")]
+    array: Option<String>,
+    #[command(flatten)]
+    how: DefineArgs,
+}
+
+pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    let name = match &args.array {
+        Some(name) => name.clone(),
+        None if args.image.name() == "-" => {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "what comes from standard input has no name; give --array",
+            ));
+        }
+        None => name_of(&args.image.image)?,
+    };
+    let input = args.image.open()?;
+    let info = input.image.info().clone();
+    let mut spec = args.how.spec(&DType::from(info.dtype()), info.shape(), &load::axis_names(&info))?;
+    if args.how.chunk_shape.is_none()
+        && let Some(chunks) = load::chunks_of(&input.image)
+    {
+        spec = spec.chunk_shape(&chunks);
+    }
+    let arrays = Arrays::to_write_or_create(&args.place, FileConfig::new(args.image.codec()?))?;
+    let written = arrays.change(|arrays| {
+        arrays.file.define_array(&name, spec).map_err(failed)?;
+        load::describe(arrays, &name, &info)?;
+        let start = vec![0; info.shape().len()];
+        let region = load::load(arrays, &name, &start, input.image, output)?;
+        Ok(Written {
+            file: args.place.file.clone(),
+            array: name.clone(),
+            image: args.image.name(),
+            region: region.to_string(),
+            dtype: info.dtype().to_string(),
+            bytes: info.total_bytes(),
+            commit: arrays.flush()?,
+        })
+    })?;
+    output.print(&written)
+}

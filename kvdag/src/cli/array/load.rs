@@ -1,0 +1,288 @@
+//! Images that become elements of an array, a bounded part at a time.
+
+use std::io::{self, Seek};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use array_file::{AttributeValue, DType};
+use chunks::{Codec, Region, zeroed};
+use engine_api::{Error, ErrorKind, Result};
+use tempfile::NamedTempFile;
+use volume::{ImageInfo, ImageReader, RegionReader};
+
+use super::place::{Arrays, failed};
+use crate::cli::interrupt::Careful;
+use crate::cli::output::Output;
+use crate::cli::volume::import::{self, Image};
+
+/// What is read and written at once, where a chunk isn't more.
+const AT_ONCE: u64 = 64 << 20;
+
+/// The attributes that keep what an image says of its place in space.
+pub(super) const SPACING: &str = "spacing";
+pub(super) const UNITS: &str = "units";
+pub(super) const SOURCE: &str = "source";
+
+/// The image that a command line names, and how to read it.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImageArgs {
+    /// The image: .npy, .nii, .nii.gz, .tif, .ome.tif, .raw with --shape and --dtype, or a folder: .zarr, .ome.zarr,
+    /// .precomputed. `-` reads one from standard input.
+    pub(super) image: PathBuf,
+    /// The shape of a raw file, slowest axis first.
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', requires = "dtype")]
+    shape: Option<Vec<u64>>,
+    /// The type of a raw file's elements, little-endian: u8 to u64, i8 to i64, f32, f64, bool.
+    #[arg(long, requires = "shape")]
+    dtype: Option<String>,
+    /// How what is written is compressed: none, lz4, zstd:1 to zstd:22, each with or without +shuffle.
+    #[arg(long, default_value = "zstd:1+shuffle")]
+    codec: String,
+}
+
+/// An image that is open.
+pub(super) struct Input {
+    pub(super) image: Image,
+    /// What came from standard input, which is removed in the end.
+    _spooled: Option<NamedTempFile>,
+}
+
+impl ImageArgs {
+    /// Opens the image before anything else is touched, so that a bad file changes nothing.
+    pub(super) fn open(&self) -> Result<Input> {
+        let options = import::Options {
+            shape: self.shape.clone(),
+            dtype: self.dtype.clone(),
+            ..import::Options::default()
+        };
+        if self.image.as_os_str() != "-" {
+            return Ok(Input { image: import::open(&self.image, &options)?, _spooled: None });
+        }
+        let spooled = spool()?;
+        Ok(Input { image: import::open(spooled.path(), &options)?, _spooled: Some(spooled) })
+    }
+
+    pub(super) fn codec(&self) -> Result<Codec> {
+        self.codec.parse()
+    }
+
+    /// The name of the image, for answers.
+    pub(super) fn name(&self) -> String {
+        self.image.display().to_string()
+    }
+}
+
+/// Keeps what comes from standard input in a file: images are read at many places.
+fn spool() -> Result<NamedTempFile> {
+    let failed = |error| Error::from_io(error, "standard input can't be kept in a temporary file");
+    let mut file = NamedTempFile::new().map_err(failed)?;
+    io::copy(&mut io::stdin().lock(), file.as_file_mut()).map_err(failed)?;
+    file.as_file_mut().rewind().map_err(failed)?;
+    Ok(file)
+}
+
+/// The names of an image's axes; none where one has none, or two have the same.
+pub(super) fn axis_names(info: &ImageInfo) -> Vec<String> {
+    let names: Vec<String> = info.axes().iter().map(|axis| axis.name.clone()).collect();
+    let distinct =
+        (0..names.len()).all(|axis| !names[axis].is_empty() && !names[..axis].contains(&names[axis]));
+    if distinct { names } else { Vec::new() }
+}
+
+/// Gives an array the attributes that keep what an image says of its place in space.
+pub(super) fn describe(arrays: &mut Arrays, array: &str, info: &ImageInfo) -> Result<()> {
+    let mut set =
+        |name: &str, value: AttributeValue| arrays.file.set_attribute(array, name, value).map_err(failed);
+    if info.axes().iter().any(|axis| axis.spacing.is_some()) {
+        let spacings = info.axes().iter().map(|axis| axis.spacing.unwrap_or(f64::NAN).into());
+        set(SPACING, AttributeValue::List(spacings.collect()))?;
+    }
+    if info.axes().iter().any(|axis| axis.unit.is_some()) {
+        let units = info.axes().iter().map(|axis| axis.unit.clone().unwrap_or_default().into());
+        set(UNITS, AttributeValue::List(units.collect()))?;
+    }
+    if !info.metadata.is_empty() {
+        let source = serde_json::Value::Object(info.metadata.clone()).to_string();
+        set(SOURCE, source.into())?;
+    }
+    Ok(())
+}
+
+/// The chunk shape of an image that is stored in chunks, where ours may well have it too.
+pub(super) fn chunks_of(image: &Image) -> Option<Vec<u64>> {
+    let Image::Regions(reader, _) = image else { return None };
+    let shape = reader.chunk_shape()?;
+    let size = u64::try_from(reader.info().dtype().size()).unwrap_or(8);
+    let bytes = shape.iter().fold(size, |bytes, length| bytes.saturating_mul(*length));
+    ((64 << 10)..=(16 << 20)).contains(&bytes).then(|| shape.to_vec())
+}
+
+/// Writes an image's elements to an array, the first to `start`. They are pending.
+pub(super) fn load(
+    arrays: &mut Arrays,
+    array: &str,
+    start: &[u64],
+    image: Image,
+    output: Output,
+) -> Result<Region> {
+    let info = image.info().clone();
+    let meta = arrays.file.get_array(array).map_err(failed)?;
+    let (dtype, shape, chunk_shape) = (meta.dtype.clone(), meta.shape.clone(), meta.chunk_shape.clone());
+    // Elements are written as bytes, so whose they are is looked at here.
+    if dtype.as_chunks() != Some(info.dtype()) {
+        return Err(failed(array_file::Error::DTypeMismatch {
+            expected: dtype,
+            actual: DType::from(info.dtype()),
+        }));
+    }
+    let region = target(&shape, start, info.shape())?;
+    let mut target = Target { arrays, array, start, chunk_shape: &chunk_shape, buffer: Vec::new() };
+    let bar = output.progress(info.total_bytes(), "writing");
+    let careful = Careful::begin();
+    let mut watch = |bytes: usize| {
+        bar.inc(u64::try_from(bytes).unwrap_or(0));
+        careful.check()
+    };
+    match image {
+        Image::Slabs(mut reader) => target.write_slabs(&mut *reader, &mut watch),
+        Image::Regions(reader, _) => target.write_boxes(&*reader, &mut watch),
+    }?;
+    bar.finish_and_clear();
+    Ok(region)
+}
+
+/// The part of an array that an image goes to.
+fn target(shape: &[u64], start: &[u64], extent: &[u64]) -> Result<Region> {
+    if start.len() != shape.len() || extent.len() != shape.len() {
+        return Err(Error::new(ErrorKind::InvalidArgument, "the numbers of axes differ")
+            .with("array", shape.len())
+            .with("image", extent.len())
+            .with("offset", start.len()));
+    }
+    let fits = (0..shape.len())
+        .all(|axis| start[axis].checked_add(extent[axis]).is_some_and(|end| end <= shape[axis]));
+    let offset: Option<Vec<i64>> = start.iter().map(|start| i64::try_from(*start).ok()).collect();
+    match offset.filter(|_| fits) {
+        Some(offset) => Region::new(&offset, extent),
+        None => Err(Error::new(ErrorKind::InvalidArgument, "the image reaches beyond the array")
+            .with("array", format_args!("{shape:?}"))
+            .with("image", format_args!("{extent:?}"))
+            .with("offset", format_args!("{start:?}"))),
+    }
+}
+
+struct Target<'a> {
+    arrays: &'a mut Arrays,
+    array: &'a str,
+    start: &'a [u64],
+    chunk_shape: &'a [u64],
+    buffer: Vec<u8>,
+}
+
+impl Target<'_> {
+    /// Writes an image that is read from front to back: rows of chunks, or less where that is too much.
+    fn write_slabs(
+        &mut self,
+        reader: &mut dyn ImageReader,
+        watch: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        let info = reader.info().clone();
+        let slice = u64::try_from(info.slice_bytes()?).unwrap_or(u64::MAX).max(1);
+        let rows = step(self.chunk_shape.first().copied().unwrap_or(1), slice);
+        // A row of chunks of a very wide image is written in parts, which costs chunks that are written again.
+        let most = (4 * AT_ONCE / slice).max(1);
+        let first = self.start.first().copied().unwrap_or(0);
+        let mut done = 0;
+        while done < info.slices() {
+            let slices = (rows - (first + done) % rows).min(most).min(info.slices() - done);
+            self.resize(info.slab_bytes(slices)?)?;
+            if reader.next_slab(&mut self.buffer)? != slices {
+                return Err(Error::new(ErrorKind::Corrupt, "the image ends too early").with("slice", done));
+            }
+            let mut part: Vec<Range<u64>> = info.shape().iter().map(|length| 0..*length).collect();
+            part[0] = done..done + slices;
+            self.put(&part)?;
+            watch(self.buffer.len())?;
+            done += slices;
+        }
+        Ok(())
+    }
+
+    /// Writes an image that is read in any order: boxes of whole chunks.
+    fn write_boxes(
+        &mut self,
+        reader: &dyn RegionReader,
+        watch: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        let (shape, size) = (reader.info().shape().to_vec(), reader.info().dtype().size());
+        let steps = self.steps(&shape, u64::try_from(size).unwrap_or(8));
+        let start = self.start.to_vec();
+        let mut part: Vec<Range<u64>> = Vec::new();
+        while next_box(&mut part, &shape, |axis, at| {
+            let into = start[axis] + at;
+            (into - into % steps[axis]).saturating_add(steps[axis]) - start[axis]
+        }) {
+            let offset: Vec<i64> = part.iter().map(|axis| axis.start.cast_signed()).collect();
+            let extent: Vec<u64> = part.iter().map(|axis| axis.end - axis.start).collect();
+            let region = Region::new(&offset, &extent)?;
+            self.resize(region.bytes(size)?)?;
+            reader.read_region(&region, &mut self.buffer)?;
+            self.put(&part)?;
+            watch(self.buffer.len())?;
+        }
+        Ok(())
+    }
+
+    /// How far the boxes reach along each axis: whole chunks, as many as may be read at once.
+    fn steps(&self, shape: &[u64], size: u64) -> Vec<u64> {
+        let mut steps: Vec<u64> =
+            self.chunk_shape.iter().zip(shape).map(|(chunk, length)| (*chunk).min(*length).max(1)).collect();
+        for axis in (0..steps.len()).rev() {
+            let others = steps.iter().enumerate().filter(|(other, _)| *other != axis);
+            let slice = others.fold(size, |bytes, (_, step)| bytes.saturating_mul(*step));
+            steps[axis] = step(self.chunk_shape[axis], slice);
+        }
+        steps
+    }
+
+    fn resize(&mut self, bytes: usize) -> Result<()> {
+        if bytes > self.buffer.capacity() {
+            self.buffer = zeroed(bytes)?;
+        }
+        self.buffer.resize(bytes, 0);
+        Ok(())
+    }
+
+    /// Writes what the buffer has of a part of the image.
+    fn put(&mut self, part: &[Range<u64>]) -> Result<()> {
+        let start: Vec<u64> = part.iter().zip(self.start).map(|(axis, start)| axis.start + start).collect();
+        let shape: Vec<u64> = part.iter().map(|axis| axis.end - axis.start).collect();
+        let write = self.arrays.file.write_bytes(self.array, &start, &shape, &self.buffer);
+        self.arrays.place.runtime.block_on(write).map_err(failed)
+    }
+}
+
+/// Goes on to the next box in C order, from none to the first; `end` says where a box ends that begins at a place of an
+/// axis. Answers whether there is one.
+fn next_box(part: &mut Vec<Range<u64>>, shape: &[u64], end: impl Fn(usize, u64) -> u64) -> bool {
+    let from = |axis: usize, at: u64| at..end(axis, at).min(shape[axis]);
+    if part.is_empty() {
+        part.extend((0..shape.len()).map(|axis| from(axis, 0)));
+        return true;
+    }
+    for axis in (0..shape.len()).rev() {
+        let at = part[axis].end;
+        if at < shape[axis] {
+            part[axis] = from(axis, at);
+            return true;
+        }
+        part[axis] = from(axis, 0);
+    }
+    false
+}
+
+/// A number of whole chunks along an axis, a slice of which has so many bytes.
+fn step(chunk: u64, slice: u64) -> u64 {
+    let chunks = (AT_ONCE / slice.saturating_mul(chunk).max(1)).max(1);
+    chunk.saturating_mul(chunks)
+}

@@ -1,0 +1,79 @@
+//! `kvdag array`: what is done with array files.
+
+mod attributes;
+mod compact;
+mod create;
+mod export;
+mod history;
+mod import;
+mod info;
+mod list;
+mod load;
+mod place;
+mod read;
+mod save;
+mod stats;
+mod values;
+mod verify;
+mod write;
+
+use std::process::ExitCode;
+
+use engine_api::Result;
+
+use super::output::Output;
+
+const AFTER_HELP: &str = "\
+A FILE is a path that ends in .af, or with --store STORE a name that does: then the file is among the objects of that
+kvdag store, at a version, and branches and merges with the rest of it.
+
+A REGION is START:END for each axis, slowest first, the end left out: 0:4,10:20,0:512. A write is seen when all of it
+is there, as a new commit of the file; `history` lists commits, and --commit reads one of the past.";
+
+/// Arrays in files: read and write regions, import and export images, statistics, history.
+#[derive(Debug, clap::Subcommand)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) enum Command {
+    /// Make an array file, or define an array in one.
+    Create(create::Args),
+    /// Say what a file is, and what it is made of.
+    Info(info::Args),
+    /// List the arrays of a file.
+    Ls(list::Args),
+    /// Print the elements of a region, or write them to a file.
+    Read(read::Args),
+    /// Write an image, a NumPy array for one, over a part of an array.
+    Write(write::Args),
+    /// List, get, set or delete the attributes of an array.
+    Attrs(attributes::Args),
+    /// Say the least and the greatest element of arrays, and how many count, without reading chunks.
+    Stats(stats::Args),
+    /// Make one layer of all, and remove what isn't needed any more.
+    Compact(compact::Args),
+    /// Check a file: the checksums of every block, index, commit and table.
+    Verify(verify::Args),
+    /// List the commits of a file, or name one.
+    History(history::Args),
+    /// Import an image as a new array.
+    Import(import::Args),
+    /// Export an array, or a region of it, as an image.
+    Export(export::Args),
+}
+
+pub(crate) fn run(command: Command, output: Output) -> Result<ExitCode> {
+    match command {
+        Command::Create(args) => create::run(&args, output),
+        Command::Info(args) => info::run(&args, output),
+        Command::Ls(args) => list::run(&args, output),
+        Command::Read(args) => read::run(&args, output),
+        Command::Write(args) => write::run(&args, output),
+        Command::Attrs(args) => attributes::run(&args, output),
+        Command::Stats(args) => stats::run(&args, output),
+        Command::Compact(args) => compact::run(&args, output),
+        Command::Verify(args) => return verify::run(&args, output),
+        Command::History(args) => history::run(&args, output),
+        Command::Import(args) => import::run(&args, output),
+        Command::Export(args) => export::run(&args, output),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
