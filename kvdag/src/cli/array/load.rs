@@ -240,7 +240,8 @@ impl Target<'_> {
         for axis in (0..steps.len()).rev() {
             let others = steps.iter().enumerate().filter(|(other, _)| *other != axis);
             let slice = others.fold(size, |bytes, (_, step)| bytes.saturating_mul(*step));
-            steps[axis] = step(self.chunk_shape[axis], slice);
+            let whole = shape[axis].next_multiple_of(self.chunk_shape[axis]);
+            steps[axis] = step(self.chunk_shape[axis], slice).min(whole);
         }
         steps
     }
@@ -285,4 +286,38 @@ fn next_box(part: &mut Vec<Range<u64>>, shape: &[u64], end: impl Fn(usize, u64) 
 fn step(chunk: u64, slice: u64) -> u64 {
     let chunks = (AT_ONCE / slice.saturating_mul(chunk).max(1)).max(1);
     chunk.saturating_mul(chunks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_are_whole_chunks_and_cover_every_element_once() {
+        // The image's first element is the third of a chunk, along the first axis.
+        let (shape, steps, start) = ([7, 5, 4], [4, 2, 8], [2, 0, 0]);
+        let mut seen = vec![0u8; 7 * 5 * 4];
+        let mut part = Vec::new();
+        let mut boxes = 0;
+        while next_box(&mut part, &shape, |axis, at| {
+            let into: u64 = start[axis] + at;
+            into - into % steps[axis] + steps[axis] - start[axis]
+        }) {
+            boxes += 1;
+            for z in part[0].clone() {
+                for y in part[1].clone() {
+                    for x in part[2].clone() {
+                        seen[usize::try_from((z * 5 + y) * 4 + x).unwrap_or(usize::MAX)] += 1;
+                    }
+                }
+            }
+            let from_chunk =
+                part.iter().zip(start).zip(steps).all(|((axis, start), step)| {
+                    axis.start == 0 || (axis.start + start).is_multiple_of(step)
+                });
+            assert!(from_chunk, "{part:?}");
+        }
+        assert_eq!(boxes, 3 * 3);
+        assert!(seen.iter().all(|times| *times == 1), "{seen:?}");
+    }
 }
