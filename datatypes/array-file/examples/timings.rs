@@ -1,4 +1,4 @@
-//! What the usual things take on a local disk: `cargo run --release -p array-file --example timings -- FOLDER [CODEC]`.
+//! What the usual things take on a local disk: `cargo run --release -p array-file --example timings -- FOLDER [CODEC [unsynced]]`.
 //!
 //! CPU seconds are those of all threads, and the steady figure where others use the machine too.
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -22,7 +22,8 @@ async fn main() {
     let folder = arguments.next().unwrap_or_else(|| "array-file-timings".to_owned());
     let codec: Codec = arguments.next().map_or_else(Codec::default, |codec| codec.parse().unwrap());
     std::fs::create_dir(&folder).unwrap();
-    let disk = LocalFileSystem::new_with_prefix(&folder).unwrap().with_fsync(true);
+    let synced = arguments.next().is_none_or(|word| word != "unsynced");
+    let disk = LocalFileSystem::new_with_prefix(&folder).unwrap().with_fsync(synced);
     run(Arc::new(disk), codec).await;
     std::fs::remove_dir_all(&folder).unwrap();
 }

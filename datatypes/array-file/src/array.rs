@@ -16,6 +16,9 @@ pub const MAX_RANK: usize = 32;
 /// The most elements in a chunk whose elements have any length: 2^26.
 const MAX_VARIABLE_CELLS: usize = 1 << 26;
 
+/// The most chunks that one read or write may touch: 2^24.
+const MAX_CHUNKS_AT_ONCE: u64 = 1 << 24;
+
 /// What [`define_array`](crate::ArrayFile::define_array) needs to know of an array.
 ///
 /// ```
@@ -259,7 +262,7 @@ impl Array {
     }
 
     /// The chunks that a region in bounds touches, in C order.
-    pub(crate) fn chunks_in(&self, start: &[u64], shape: &[u64]) -> CoordBox {
+    fn chunks_in(&self, start: &[u64], shape: &[u64]) -> CoordBox {
         let along = |position: u64, axis: usize| u32::try_from(position / self.meta.chunk_shape[axis]);
         let mut first = Coord::new();
         let mut last = Coord::new();
@@ -273,6 +276,20 @@ impl Array {
             last.push(along(end - 1, axis).unwrap_or(u32::MAX));
         }
         CoordBox::new(first, last)
+    }
+
+    /// The chunks that a region in bounds touches, in C order, as a list.
+    ///
+    /// # Errors
+    /// `TooLarge` for more than a list should have.
+    pub(crate) fn list_chunks_in(&self, start: &[u64], shape: &[u64]) -> Result<Vec<Coord>> {
+        let axes = start.iter().zip(shape).zip(&self.meta.chunk_shape);
+        let counts = axes.map(|((start, length), chunk)| match length.checked_sub(1) {
+            None => 0,
+            Some(more) => start.saturating_add(more) / chunk - start / chunk + 1,
+        });
+        check_count(counts)?;
+        Ok(self.chunks_in(start, shape).collect())
     }
 
     /// Where a chunk starts, and the shape of what is of it in the array.
@@ -316,6 +333,22 @@ impl Array {
             None => self.blank_chunk().is_ok_and(|blank| blank == chunk),
         }
     }
+}
+
+/// That a region hasn't too many chunks, which are as many along each axis.
+///
+/// # Errors
+/// `TooLarge`.
+pub(crate) fn check_count(along: impl Iterator<Item = u64>) -> Result<()> {
+    let size = along.fold(1u64, u64::saturating_mul);
+    if size > MAX_CHUNKS_AT_ONCE {
+        return Err(Error::TooLarge {
+            what: "the number of a region's chunks",
+            size,
+            limit: MAX_CHUNKS_AT_ONCE,
+        });
+    }
+    Ok(())
 }
 
 /// Whether `bytes` is `cell` over and over.

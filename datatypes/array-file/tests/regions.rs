@@ -167,3 +167,34 @@ async fn a_read_beyond_the_end_is_shorter_and_a_write_is_out_of_bounds() {
     let error = file.read_bytes("a", &[3], &[3], &mut short).await.unwrap_err();
     assert!(matches!(error, Error::OutOfBounds { .. }), "{error}");
 }
+
+#[test]
+fn an_executor_may_move_every_operation_between_its_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    let file = async {
+        let mut file = ArrayFile::create_memory(FileConfig::default()).await?;
+        file.define_array("a", ArraySpec::new::<u8>(&[4]))?;
+        file.write_array("a", &[0], ndarray::arr1(&[1u8, 2]).view()).await?;
+        file.flush().await?;
+        file.append("a", 0, ndarray::arr1(&[9u8]).view()).await?;
+        file.rebase().await?;
+        file.compact().await?;
+        file.sweep(std::time::Duration::ZERO).await?;
+        file.array_stats("a").await?;
+        file.read_strided::<u8>("a", &[0], &[5], &[2]).await
+    };
+    is_send(&file);
+    // And without any runtime.
+    let read = futures_util::FutureExt::now_or_never(file).expect("nothing waits in memory").unwrap();
+    assert_eq!(read, ndarray::arr1(&[1u8, 0, 9]).into_dyn());
+}
+
+#[tokio::test]
+async fn a_region_of_too_many_chunks_is_an_error() {
+    let mut file = ArrayFile::create_memory(FileConfig::default()).await.unwrap();
+    file.define_array("a", ArraySpec::new::<u8>(&[1 << 20, 1 << 12]).chunk_shape(&[1, 16])).unwrap();
+    let error = file.read_array::<u8>("a", &[], &[]).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    let read = file.read_strided::<u8>("a", &[0, 0], &[1 << 20, 1 << 12], &[1 << 19, 1 << 11]).await.unwrap();
+    assert_eq!(read.shape(), [2, 2]);
+}

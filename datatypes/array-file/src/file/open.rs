@@ -57,7 +57,7 @@ impl ArrayFile {
         let (next_layer, next_array) = match Snapshot::load(&io, &names, newest, &[]).await {
             Ok(Some(there)) => (there.next_layer, there.next_array),
             Ok(None) | Err(Error::Corrupt { .. }) => {
-                (super::sweep::first_free_layer(&io, &names).await?, newest + 1)
+                (super::sweep::first_free_layer(&io, &names).await?, newest.saturating_add(1))
             }
             Err(error) => return Err(error),
         };

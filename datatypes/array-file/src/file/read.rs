@@ -68,7 +68,7 @@ impl ArrayFile {
         output: &mut impl Output,
     ) -> Result<()> {
         let extent: Vec<u64> = shape.iter().map(|length| wide(*length)).collect();
-        let coords: Vec<Coord> = array.chunks_in(start, &extent).collect();
+        let coords: Vec<Coord> = array.list_chunks_in(start, &extent)?;
         // An output begins as zeros, and a fill value of zero needn't be written over it.
         let filled = array.cell_bytes.is_some() && array.fill.iter().all(|byte| *byte == 0);
         self.visit_chunks(array, &coords, |index, chunk| {

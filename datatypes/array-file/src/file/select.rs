@@ -8,7 +8,7 @@ use ndarray::{ArrayD, ArrayView, Dimension, IxDyn};
 use super::ArrayFile;
 use super::read::{blank, check_bounds, check_dtype, sizes};
 use crate::ArrayElement;
-use crate::array::Array;
+use crate::array::{Array, check_count};
 use crate::cells::VarCells;
 use crate::coord::Coord;
 use crate::error::{Error, Result};
@@ -44,6 +44,7 @@ impl ArrayFile {
             .map(|axis| Picks::new(start[axis], taken[axis], step[axis], array.meta.chunk_shape[axis]))
             .collect();
         if elements > 0 {
+            check_count(axes.iter().map(Picks::most_chunks))?;
             let coords = crossed(&axes);
             let (in_steps, out_steps) = (strides(&array.chunk_shape), strides(&out_shape));
             self.visit_chunks(&array, &coords, |number, chunk| {
@@ -118,6 +119,12 @@ struct Picks {
 impl Picks {
     fn new(start: u64, count: u64, step: u64, chunk: u64) -> Self {
         Self { start, count, step, chunk }
+    }
+
+    /// How many chunks have any, at most.
+    fn most_chunks(&self) -> u64 {
+        let last = self.start + self.count.saturating_sub(1) * self.step;
+        self.count.min(last / self.chunk - self.start / self.chunk + 1)
     }
 
     /// The chunks that have any.

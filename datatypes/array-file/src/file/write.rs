@@ -78,8 +78,10 @@ impl ArrayFile {
     ) -> Result<()> {
         self.check_writable()?;
         check_bounds(array, start, shape)?;
-        let (whole, cut): (Vec<Coord>, Vec<Coord>) =
-            array.chunks_in(start, shape).partition(|coord| is_covered(array, coord, start, shape));
+        let (whole, cut): (Vec<Coord>, Vec<Coord>) = array
+            .list_chunks_in(start, shape)?
+            .into_iter()
+            .partition(|coord| is_covered(array, coord, start, shape));
         // What may fail to be read comes first.
         self.patch(array, &cut, start, shape, input).await?;
         if self.packs(array) {

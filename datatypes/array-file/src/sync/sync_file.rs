@@ -64,17 +64,21 @@ impl SyncFile {
             .build()
             .map_err(|error| Error::Worker(error.to_string()))?;
         let handle = runtime.handle().clone();
-        let runtime = OwnRuntime { handle, runtime: Some(runtime) };
+        Self::with(OwnRuntime { handle, runtime: Some(runtime) }, open)
+    }
+
+    /// The same on a runtime that the application has, which must have threads of its own.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub fn open_on(runtime: Handle, open: impl Future<Output = Result<ArrayFile>> + Send) -> Result<Self> {
+        Self::with(OwnRuntime { handle: runtime, runtime: None }, open)
+    }
+
+    fn with(runtime: OwnRuntime, open: impl Future<Output = Result<ArrayFile>> + Send) -> Result<Self> {
         let file = RwLock::new(run(&runtime.handle, open)?);
-        Ok(Self {
-            shared: Arc::new(Shared {
-                file,
-                runtime,
-                exclusive: Mutex::default(),
-                deriving: Mutex::default(),
-                writes: AtomicU64::new(0),
-            }),
-        })
+        let (exclusive, deriving, writes) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
+        Ok(Self { shared: Arc::new(Shared { file, runtime, exclusive, deriving, writes }) })
     }
 
     /// An array as a store of chunks. What is written to it is pending until [`flush`](Self::flush).
