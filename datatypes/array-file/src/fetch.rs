@@ -1,12 +1,15 @@
 //! Blocks out of the store, restored side by side, a bounded number at a time.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::array::Array;
+use crate::buffers::Buffers;
+use crate::cache::BlockKey;
 use crate::codec::{CompressionCodec, decode_block};
 use crate::error::{Error, Result};
 use crate::io::{CONCURRENCY, Io, offload};
@@ -37,36 +40,6 @@ enum From {
     Memory(Bytes),
 }
 
-/// Buffers that are used again: fresh memory costs more than what is done with it.
-#[derive(Clone, Default)]
-pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl Buffers {
-    /// A buffer of this length, whose contents are unspecified.
-    pub(crate) fn take(&self, length: usize) -> Result<Vec<u8>> {
-        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        if buffer.len() > length {
-            buffer.truncate(length);
-        } else if buffer.capacity() < length {
-            buffer = chunks::zeroed(length).map_err(|_| Error::TooLarge {
-                what: "a block",
-                size: wide(length),
-                limit: wide(chunks::MAX_CHUNK_BYTES),
-            })?;
-        } else {
-            buffer.resize(length, 0);
-        }
-        Ok(buffer)
-    }
-
-    pub(crate) fn give(&self, buffer: Vec<u8>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < CONCURRENCY {
-            kept.push(buffer);
-        }
-    }
-}
-
 /// Hands chunks to `sink` as they arrive, with the numbers they were asked for by.
 pub(crate) async fn fetch(
     io: &Io,
@@ -82,14 +55,17 @@ pub(crate) async fn fetch(
     let largest = batches.iter().map(|batch| batch.iter().map(|block| wide(block.raw)).sum()).max();
     let affordable = IN_FLIGHT_BYTES / largest.unwrap_or(1).max(1);
     let concurrency = usize::try_from(affordable).unwrap_or(CONCURRENCY).clamp(1, CONCURRENCY);
+    // Many requests may wait for the store, but few blocks be restored at a time: what is still in the
+    // processor's cache when it is copied costs half.
+    let most = usize::try_from(largest.unwrap_or(1)).unwrap_or(usize::MAX);
+    let restoring = Semaphore::new(chunks::worker_count(batches.len(), most).saturating_add(1));
     let buffers = Buffers::default();
-    let restores: Vec<_> = batches
-        .into_iter()
-        .map(|batch| restore(io, layers, array.shuffle_size, batch, keep, buffers.clone()))
-        .collect();
+    let source = Source { io, layers, shuffle_size: array.shuffle_size, keep, buffers: &buffers };
+    let restores: Vec<_> = batches.into_iter().map(|batch| source.restore(batch, &restoring)).collect();
     let mut arriving = stream::iter(restores).buffer_unordered(concurrency);
     while let Some(batch) = arriving.next().await {
-        for (block, restored) in batch? {
+        let (restored, permit) = batch?;
+        for (block, restored) in restored {
             for (number, range) in block.chunks {
                 let chunk = restored.bytes().get(range);
                 sink(number, chunk.ok_or_else(|| Error::corrupt("", "a chunk is beyond its block"))?)?;
@@ -98,6 +74,7 @@ pub(crate) async fn fetch(
                 buffers.give(buffer);
             }
         }
+        drop(permit);
     }
     Ok(())
 }
@@ -198,77 +175,101 @@ enum Step {
     Decode(Bytes),
 }
 
-async fn restore(
-    io: &Io,
-    layers: &[Arc<Layer>],
+/// What restoring a block needs.
+struct Source<'a> {
+    io: &'a Io,
+    layers: &'a [Arc<Layer>],
     shuffle_size: usize,
-    batch: Vec<Block>,
+    /// Whether what is read is left in the cache.
     keep: bool,
-    buffers: Buffers,
-) -> Result<Vec<(Block, Restored)>> {
-    let mut steps: Vec<Option<Step>> = Vec::with_capacity(batch.len());
-    let mut ranges = Vec::new();
-    let mut layer = None;
-    for block in &batch {
-        let step = match &block.from {
-            From::Memory(stored) => Some(Step::Decode(stored.clone())),
-            From::Layer { layer: number, at } => {
-                let of = &layers[*number];
-                layer = Some(of);
-                let key = (of.reference.id, at.at);
-                let cache = io.cache.as_ref();
-                let hit = cache.and_then(|cache| cache.restored(&key)).map(Step::Done);
-                let hit = hit.or_else(|| cache.and_then(|cache| cache.stored(&key)).map(Step::Decode));
-                if hit.is_none() {
-                    ranges.push(at.at..at.at.saturating_add(at.stored.into()));
-                }
-                hit
-            }
+    buffers: &'a Buffers,
+}
+
+/// Restored blocks, and the permission to hold them.
+type Batch<'a> = (Vec<(Block, Restored)>, Option<SemaphorePermit<'a>>);
+
+impl Source<'_> {
+    async fn restore<'p>(&self, batch: Vec<Block>, restoring: &'p Semaphore) -> Result<Batch<'p>> {
+        let (steps, layer) = self.stored(&batch).await?;
+        let (codec, path) = match layer {
+            Some(layer) => (layer.root(self.io).await?.codec.clone(), layer.path.to_string()),
+            None => (None, String::new()),
         };
-        steps.push(step);
-    }
-    let mut codec = None;
-    let mut path = String::new();
-    if let Some(layer) = layer {
-        codec.clone_from(&layer.root(io).await?.codec);
-        path = layer.path.to_string();
-        if !ranges.is_empty() {
-            let mut found = io.layer_ranges(&layer.path, &ranges).await?.into_iter();
-            for (step, block) in steps.iter_mut().zip(&batch) {
-                if step.is_none() {
-                    let stored = found.next().unwrap_or_default();
-                    if let (true, Some(cache), From::Layer { at, .. }) = (keep, &io.cache, &block.from) {
-                        cache.keep_stored((layer.reference.id, at.at), &stored);
-                    }
-                    *step = Some(Step::Decode(stored));
+        let permit = restoring.acquire().await.ok();
+        let (shuffle_size, buffers) = (self.shuffle_size, self.buffers.clone());
+        let (batch, restored) = offload(move || {
+            let restored = steps.into_iter().zip(&batch).map(|(step, block)| match step {
+                Step::Done(bytes) if bytes.len() == block.raw => Ok(Restored::Shared(bytes)),
+                Step::Done(_) => Err(Error::corrupt("", "a block has another length than the index says")),
+                Step::Decode(stored) => {
+                    let out = buffers.take(block.raw)?;
+                    decode(&stored, shuffle_size, codec.as_deref(), out).map(Restored::Owned)
                 }
-            }
-        }
-    }
-    let (batch, restored) = offload(move || {
-        let restored = steps.into_iter().zip(&batch).map(|(step, block)| match step {
-            Some(Step::Done(bytes)) if bytes.len() == block.raw => Ok(Restored::Shared(bytes)),
-            Some(Step::Decode(stored)) => {
-                decode(&stored, shuffle_size, codec.as_deref(), buffers.take(block.raw)?).map(Restored::Owned)
-            }
-            _ => Err(Error::corrupt("", "a block has another length than the index says")),
+            });
+            let restored = restored.collect::<Result<Vec<_>>>().map_err(|error| error.at(&path))?;
+            Ok((batch, restored))
+        })
+        .await?;
+        let kept = batch.into_iter().zip(restored).map(|(block, restored)| {
+            let restored = self.keep(&block, restored);
+            (block, restored)
         });
-        let restored = restored.collect::<Result<Vec<_>>>().map_err(|error| error.at(&path))?;
-        Ok((batch, restored))
-    })
-    .await?;
-    let shared = batch.into_iter().zip(restored).map(|(block, restored)| {
-        let restored = match (restored, &io.cache, &block.from) {
-            (Restored::Owned(buffer), Some(cache), From::Layer { layer, at }) if keep => {
+        Ok((kept.collect(), permit))
+    }
+
+    /// The blocks of one layer, or of none, as far as they were found: in the cache or in the store.
+    async fn stored(&self, batch: &[Block]) -> Result<(Vec<Step>, Option<&Layer>)> {
+        let mut steps: Vec<Option<Step>> = Vec::with_capacity(batch.len());
+        let mut ranges = Vec::new();
+        let mut of = None;
+        for block in batch {
+            steps.push(match &block.from {
+                From::Memory(stored) => Some(Step::Decode(stored.clone())),
+                From::Layer { layer, at } => {
+                    let layer = of.insert(&*self.layers[*layer]);
+                    let hit = self.cached(&(layer.reference.id, at.at));
+                    if hit.is_none() {
+                        ranges.push(at.at..at.at.saturating_add(at.stored.into()));
+                    }
+                    hit
+                }
+            });
+        }
+        let mut found = match of {
+            Some(layer) if !ranges.is_empty() => self.io.layer_ranges(&layer.path, &ranges).await?,
+            _ => Vec::new(),
+        }
+        .into_iter();
+        let steps = steps.into_iter().zip(batch).map(|(step, block)| {
+            step.unwrap_or_else(|| {
+                let stored = found.next().unwrap_or_default();
+                if let (true, Some(cache), Some(layer), From::Layer { at, .. }) =
+                    (self.keep, &self.io.cache, of, &block.from)
+                {
+                    cache.keep_stored((layer.reference.id, at.at), &stored);
+                }
+                Step::Decode(stored)
+            })
+        });
+        Ok((steps.collect(), of))
+    }
+
+    fn cached(&self, key: &BlockKey) -> Option<Step> {
+        let cache = self.io.cache.as_ref()?;
+        let restored = cache.restored(key).map(Step::Done);
+        restored.or_else(|| cache.stored(key).map(Step::Decode))
+    }
+
+    fn keep(&self, block: &Block, restored: Restored) -> Restored {
+        match (restored, &self.io.cache, &block.from) {
+            (Restored::Owned(buffer), Some(cache), From::Layer { layer, at }) if self.keep => {
                 let bytes = Bytes::from(buffer);
-                cache.keep_restored((layers[*layer].reference.id, at.at), &bytes);
+                cache.keep_restored((self.layers[*layer].reference.id, at.at), &bytes);
                 Restored::Shared(bytes)
             }
             (restored, _, _) => restored,
-        };
-        (block, restored)
-    });
-    Ok(shared.collect())
+        }
+    }
 }
 
 fn decode(

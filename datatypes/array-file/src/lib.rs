@@ -2,6 +2,7 @@
 
 mod array;
 mod attribute;
+mod buffers;
 mod cache;
 mod catalog;
 mod cells;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, PutMode};
 
@@ -117,14 +118,18 @@ impl ArrayFile {
                 at @ CatalogAt::Layer { .. } => Some(at),
             },
         };
-        let statistics = self.take_statistics().await;
+        let statistics = self.next_statistics(&committed).await;
         self.attempts.push((bytes.clone(), committed.clone()));
-        put_commit(&self.io, &self.names, commit, &bytes).await?;
+        // Side by side, since a disk that is synced takes its time for each.
+        let put = put_commit(&self.io, &self.names, commit, &bytes);
+        let (made, ()) = join(put, self.put_statistics(&committed, &statistics)).await;
+        made?;
         self.attempts.clear();
         self.committed = committed;
         self.pending.spilled.clear();
+        self.pending.touched.clear();
         self.pending.catalog = false;
-        self.update_statistics(statistics).await;
+        *self.stats.get_mut() = statistics;
         Ok(())
     }
 

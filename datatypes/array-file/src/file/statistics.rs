@@ -8,6 +8,7 @@ use super::{ArrayFile, KnownStats};
 use crate::array::Array;
 use crate::error::Result;
 use crate::locate::locate_all;
+use crate::snapshot::Snapshot;
 use crate::stats::ArrayStats;
 use crate::stats_file::StatsFile;
 
@@ -49,7 +50,7 @@ impl ArrayFile {
         if let Some(stats) = known.arrays.get(&array.meta.id) {
             return Ok(stats.clone());
         }
-        let stats = self.merged_statistics(&array).await?;
+        let stats = self.merged_statistics(&self.committed, &array).await?;
         known.arrays.insert(array.meta.id, stats.clone());
         Ok(stats)
     }
@@ -73,8 +74,8 @@ impl ArrayFile {
         Ok(chunks.collect())
     }
 
-    async fn merged_statistics(&self, array: &Array) -> Result<Option<ArrayStats>> {
-        let found = locate_all(&self.io, &self.committed.layers, array).await?;
+    async fn merged_statistics(&self, of: &Snapshot, array: &Array) -> Result<Option<ArrayStats>> {
+        let found = locate_all(&self.io, &of.layers, array).await?;
         if found.is_empty() {
             return Ok(None);
         }
@@ -104,37 +105,35 @@ impl ArrayFile {
         Ok(())
     }
 
-    /// Brings the statistics up to the commit that was just made, and puts them beside it. The commit stands
-    /// whether or not this works: what is missing is merged anew when somebody asks.
-    pub(super) async fn update_statistics(&mut self, mut known: KnownStats) {
-        for id in std::mem::take(&mut self.pending.touched) {
-            known.arrays.remove(&id);
-            if let Some(array) = self.committed.catalog.by_id().get(&id)
-                && let Ok(stats) = self.merged_statistics(array).await
+    /// The statistics of a commit that is about to be made on top of the one that is open.
+    pub(super) async fn next_statistics(&self, next: &Snapshot) -> KnownStats {
+        let mut base = self.stats.lock().await;
+        if self.committed.commit > 0 {
+            // What can't be read is merged anew when somebody asks.
+            self.load_statistics(&mut base).await.ok();
+        }
+        let mut known = KnownStats { loaded: true, arrays: base.arrays.clone() };
+        let arrays = next.catalog.by_id();
+        known.arrays.retain(|id, _| arrays.contains_key(id) && !self.pending.touched.contains(id));
+        for id in &self.pending.touched {
+            if let Some(array) = arrays.get(id)
+                && let Ok(stats) = self.merged_statistics(next, array).await
             {
-                known.arrays.insert(id, stats);
+                known.arrays.insert(*id, stats);
             }
         }
-        let stats = |array: &Arc<Array>| {
-            let id = array.meta.id;
-            known.arrays.get(&id).cloned().flatten().map(|stats| (id, stats))
-        };
-        let arrays = self.committed.catalog.iter().filter_map(stats).collect();
-        let (commit, checksum) = (self.committed.commit, self.committed.checksum);
-        if let Ok(bytes) = (StatsFile { commit, checksum, arrays }).encode() {
-            self.io.store.put(&self.names.stats(), PutPayload::from(bytes)).await.ok();
-        }
-        *self.stats.get_mut() = known;
+        known
     }
 
-    /// What is known of the commit that is open, to be brought up to the next.
-    pub(super) async fn take_statistics(&mut self) -> KnownStats {
-        let mut known = std::mem::take(self.stats.get_mut());
-        if self.committed.commit > 0 {
-            // Statistics that can't be read are merged anew.
-            self.load_statistics(&mut known).await.ok();
+    /// Puts the statistics of a commit beside it. The commit stands whether or not this works, and whether or
+    /// not they are another commit's then: a reader looks at which commit they are of.
+    pub(super) async fn put_statistics(&self, of: &Snapshot, known: &KnownStats) {
+        let mut arrays: Vec<(u64, ArrayStats)> =
+            known.arrays.iter().filter_map(|(id, stats)| Some((*id, stats.clone()?))).collect();
+        arrays.sort_unstable_by_key(|(id, _)| *id);
+        let file = StatsFile { commit: of.commit, checksum: of.checksum, arrays };
+        if let Ok(bytes) = file.encode() {
+            self.io.store.put(&self.names.stats(), PutPayload::from(bytes)).await.ok();
         }
-        known.loaded = true;
-        known
     }
 }
