@@ -82,10 +82,15 @@ impl Pending {
         self.bytes
     }
 
-    /// Forgets the chunks, which are in a layer now.
-    pub(crate) fn chunks_are_in(&mut self, layer: Arc<Layer>) {
+    /// Forgets the chunks, of which nothing needs to be stored.
+    pub(crate) fn forget_chunks(&mut self) {
         self.chunks.clear();
         self.bytes = 0;
+    }
+
+    /// Forgets the chunks, which are in a layer now.
+    pub(crate) fn chunks_are_in(&mut self, layer: Arc<Layer>) {
+        self.forget_chunks();
         self.spilled.push(layer);
     }
 

@@ -88,6 +88,18 @@ fn a_source_that_fails_leaves_nothing_pending() {
     assert!(!file.read(|file| file.pending_chunks() > 0));
 }
 
+#[test]
+fn a_store_outlives_attributes_and_not_a_resize_or_another_array_of_its_name() {
+    let (file, store) = file();
+    let region: Region = "0:2,0:2".parse().unwrap();
+    file.update(|file| file.set_attribute("a", "units", "nm")).unwrap();
+    write_region(&store, &region, &[1; 8]).unwrap();
+    file.run(|file| Box::pin(file.resize("a", &[8, 8]))).unwrap();
+    assert_eq!(write_region(&store, &region, &[1; 8]).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    file.update(|file| file.delete("a")).unwrap();
+    assert_eq!(write_region(&store, &region, &[1; 8]).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
 #[tokio::test]
 async fn calls_from_an_executors_thread_answer_too() {
     let (file, store) = file();

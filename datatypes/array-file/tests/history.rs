@@ -110,6 +110,81 @@ async fn writers_of_different_arrays_follow_each_other() {
     assert!(matches!(third.rebase().await, Err(Error::Conflict { .. })));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_that_all_commit_at_once_all_get_their_turn() {
+    const WRITERS: u64 = 4;
+    const ROUNDS: u32 = 6;
+    let store = memory();
+    let mut file = create(&store).await;
+    file.define_array("a", line(4 * WRITERS, 0)).unwrap();
+    file.flush().await.unwrap();
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let store = store.clone();
+        writers.push(tokio::spawn(async move {
+            let mut file = open(&store).await;
+            for round in 1..=ROUNDS {
+                put(&mut file, "a", writer * 4, &[round; 4]).await;
+                loop {
+                    match file.flush().await {
+                        Ok(_) => break,
+                        Err(Error::Conflict { .. }) => file.rebase().await.map(|_| ()).unwrap(),
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let opened = open(&store).await;
+    assert_eq!(all(&opened, "a").await, [ROUNDS; 16]);
+    assert_eq!(opened.commit(), 1 + WRITERS * u64::from(ROUNDS));
+    for info in opened.commits().await.unwrap() {
+        let past = ArrayFile::open_at(store.clone(), PATH, info.commit, FileConfig::default()).await.unwrap();
+        // Each commit has exactly one round more than the one before it.
+        let rounds: u32 = all(&past, "a").await.iter().step_by(4).sum();
+        assert_eq!(u64::from(rounds), info.commit - 1);
+    }
+}
+
+#[tokio::test]
+async fn a_write_is_not_put_on_top_of_a_resize_or_a_deletion_nor_these_on_top_of_it() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Change {
+        Write,
+        Resize,
+        Delete,
+    }
+    async fn make(file: &mut ArrayFile, change: Change) {
+        match change {
+            Change::Write => put(file, "a", 4, &[2; 4]).await,
+            Change::Resize => file.resize("a", &[6]).await.unwrap(),
+            Change::Delete => file.delete("a").unwrap(),
+        }
+    }
+    for (ours, theirs) in [
+        (Change::Write, Change::Resize),
+        (Change::Write, Change::Delete),
+        (Change::Resize, Change::Write),
+        (Change::Delete, Change::Write),
+        (Change::Resize, Change::Delete),
+    ] {
+        let store = memory();
+        let mut first = create(&store).await;
+        first.define_array("a", line(8, 0)).unwrap();
+        put(&mut first, "a", 0, &[1; 4]).await;
+        first.flush().await.unwrap();
+        let mut second = open(&store).await;
+        make(&mut first, theirs).await;
+        make(&mut second, ours).await;
+        first.flush().await.unwrap();
+        let rebased = second.rebase().await;
+        assert!(matches!(rebased, Err(Error::Conflict { .. })), "{ours:?} on {theirs:?}: {rebased:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_hundred_small_edits_are_opened_and_read_in_a_few_requests() {
     let store = Arc::new(Counting::default());

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ArrayFile;
-use crate::array::{Array, ArraySpec};
+use crate::array::Array;
 use crate::error::{Error, Result};
-use crate::{ArrayMeta, AttributeValue};
+use crate::{ArrayMeta, ArraySpec, AttributeValue};
 
 impl ArrayFile {
     /// Defines an array. Its elements are the fill value until they are written.

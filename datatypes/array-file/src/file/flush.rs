@@ -181,7 +181,7 @@ impl ArrayFile {
         }
         self.add_removed(&mut entries, removed).await?;
         if entries.is_empty() && section.is_none() {
-            self.pending.chunks.clear();
+            self.pending.forget_chunks();
             return Ok(None);
         }
         let (layer, section) = self.put_layer(payload, section.unwrap_or_default(), entries).await?;

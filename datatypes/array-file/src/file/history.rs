@@ -14,7 +14,7 @@ use crate::commits::{list_commits, newest_commit};
 use crate::coord::Coord;
 use crate::error::{Error, Result};
 use crate::layer::Layer;
-use crate::locate::{Found, locate, mentioned};
+use crate::locate::{Found, locate, locate_all, mentioned};
 use crate::manifest::LayerRef;
 use crate::snapshot::Snapshot;
 
@@ -85,7 +85,8 @@ impl ArrayFile {
     /// Puts what is pending on top of the newest commit, after a `Conflict`; answers that commit's number.
     ///
     /// It works where nothing of what is pending was changed by the others: no chunk, no array's metadata, no
-    /// snapshot of the same name, and not both defined arrays.
+    /// snapshot of the same name, and not both defined arrays; and where neither has resized or deleted an
+    /// array that the other has written to.
     ///
     /// # Errors
     /// `Conflict` where the same was changed, also where a compaction has moved a chunk; what is pending is as
@@ -108,6 +109,11 @@ impl ArrayFile {
         let snapshots = snapshots.filter(|_| !both_defined).ok_or_else(conflict)?;
         for array in self.catalog.iter() {
             if self.has_changed_chunks(array, &theirs).await? {
+                return Err(conflict());
+            }
+        }
+        for array in self.committed.catalog.iter() {
+            if self.has_lost_its_ground(array, &theirs).await? {
                 return Err(conflict());
             }
         }
@@ -145,6 +151,32 @@ impl ArrayFile {
         let before = locate(&self.io, &self.committed.layers, array, &coords).await?;
         let after = locate(&self.io, &theirs.layers, array, &coords).await?;
         Ok(place(&self.committed.layers, before) != place(&theirs.layers, after))
+    }
+
+    /// Whether what is pending of an array was made for another shape of it than a newer commit has, or the
+    /// other way round.
+    async fn has_lost_its_ground(&self, base: &Array, theirs: &Snapshot) -> Result<bool> {
+        let same = |catalog: &Catalog| {
+            let found = catalog.get(&base.meta.name);
+            found.is_ok_and(|array| (array.meta.id, &array.meta.shape) == (base.meta.id, &base.meta.shape))
+        };
+        let (ours_is_same, theirs_is_same) = (same(&self.catalog), same(&theirs.catalog));
+        if !theirs_is_same {
+            // Nothing of ours may be pending in an array that they have resized or deleted.
+            return Ok(self.pending.touched.contains(&base.meta.id));
+        }
+        if ours_is_same {
+            return Ok(false);
+        }
+        // Nothing of theirs may be new in an array that we have resized or deleted.
+        let before = locate_all(&self.io, &self.committed.layers, base).await?;
+        let after = locate_all(&self.io, &theirs.layers, base).await?;
+        let place = |layers: &[Arc<Layer>], (coord, found): (Coord, Found)| {
+            (coord, layers[found.layer].reference.number, found.chunk)
+        };
+        let before = before.into_iter().map(|found| place(&self.committed.layers, found));
+        let after = after.into_iter().map(|found| place(&theirs.layers, found));
+        Ok(!before.eq(after))
     }
 
     /// Gives a layer that was never committed a number that may be, if its own isn't: a commit may only name

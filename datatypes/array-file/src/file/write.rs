@@ -184,7 +184,8 @@ impl ArrayFile {
         chunks: Vec<(Coord, PendingChunk)>,
     ) -> Result<()> {
         self.check_writable()?;
-        if self.catalog.get(&array.meta.name)?.meta != array.meta {
+        let now = &self.catalog.get(&array.meta.name)?.meta;
+        if (now.id, &now.shape) != (array.meta.id, &array.meta.shape) {
             return Err(Error::invalid("the array was changed since it was opened", &array.meta.name));
         }
         // Room is made first, so that nothing can fail in between.
