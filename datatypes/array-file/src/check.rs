@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::{BlockAt, Entry, Footer, Page, read_trailer};
 use crate::manifest::{CatalogAt, Manifest};
 use crate::stats_file::StatsFile;
-use crate::wire::to_usize;
+use crate::wire::{to_usize, wide};
 
 /// What a layer holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,6 @@ pub fn check_layer(layer: &[u8], codecs: &CodecRegistry) -> Result<LayerContents
             }
         }
     }
-    let mut restored = Vec::new();
     for (block, end) in blocks {
         let raw = to_usize("a block", block.raw.into())?;
         if end > u64::from(block.raw) || raw > chunks::MAX_CHUNK_BYTES {
@@ -79,7 +78,13 @@ pub fn check_layer(layer: &[u8], codecs: &CodecRegistry) -> Result<LayerContents
         let stored = part(layer, block.at, block.stored.into())?;
         // A reader knows the size of elements from the array; the block says it too.
         let size = stored.get(7).copied().map_or(1, usize::from);
-        restored.resize(raw, 0);
+        // New zeros take no time until they are written to: a block that only says that it is long costs nothing.
+        let too_large = |_| Error::TooLarge {
+            what: "a block",
+            size: block.raw.into(),
+            limit: wide(chunks::MAX_CHUNK_BYTES),
+        };
+        let mut restored = chunks::zeroed(raw).map_err(too_large)?;
         decode_block(stored, size, codec.as_deref(), &mut restored)?;
         contents.blocks += 1;
         contents.raw_bytes = contents.raw_bytes.saturating_add(u64::from(block.raw));
