@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chunks::{Codec, FRAME_HEADER_BYTES, decode_frame, encode_frame};
+use chunks::{Codec, FRAME_HEADER_BYTES, decode_frame, encode_frame, plain_elements};
 
 use crate::error::{Error, Result};
 use crate::wire::narrow;
@@ -108,6 +108,14 @@ pub(crate) fn encode_block(codec: &BlockCodec, shuffle_size: usize, block: &[u8]
             Ok(out.into())
         }
     }
+}
+
+/// The part of a stored block that is the block as it is; `None` where it has to be restored. `length` is what the
+/// index says that the block's is.
+pub(crate) fn plain_block(stored: &Bytes, shuffle_size: usize, length: usize) -> Result<Option<Bytes>> {
+    let plain = plain_elements(stored, shuffle_size, length)
+        .map_err(|error| Error::corrupt("", format!("a block: {}", error.report())))?;
+    Ok(plain.map(|plain| stored.slice_ref(plain)))
 }
 
 /// Restores a block into `out`, which is as long as the index says that the block was.

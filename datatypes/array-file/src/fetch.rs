@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::array::Array;
 use crate::buffers::Buffers;
 use crate::cache::BlockKey;
-use crate::codec::{CompressionCodec, decode_block};
+use crate::codec::{CompressionCodec, decode_block, plain_block};
 use crate::error::{Error, Result};
 use crate::io::{CONCURRENCY, Io, offload};
 use crate::layer::{BlockAt, ChunkAt, Layer};
@@ -202,6 +202,9 @@ impl Source<'_> {
                 Step::Done(bytes) if bytes.len() == block.raw => Ok(Restored::Shared(bytes)),
                 Step::Done(_) => Err(Error::corrupt("", "a block has another length than the index says")),
                 Step::Decode(stored) => {
+                    if let Some(plain) = plain_block(&stored, shuffle_size, block.raw)? {
+                        return Ok(Restored::Shared(plain));
+                    }
                     let out = buffers.take(block.raw)?;
                     decode(&stored, shuffle_size, codec.as_deref(), out).map(Restored::Owned)
                 }

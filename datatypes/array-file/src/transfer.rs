@@ -162,12 +162,12 @@ pub(crate) fn copy_box(
 ) -> Result<()> {
     let runs = PairedRuns::new(extent, from_at, to_at);
     let bytes = runs.length() * cell;
-    for (read, write) in runs {
+    runs.visit(|read, write| {
         let (read, write) = (read * cell, write * cell);
         let source = from.get(read..read + bytes).ok_or_else(out_of_range)?;
         to.get_mut(write..write + bytes).ok_or_else(out_of_range)?.copy_from_slice(source);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Writes a box of the input over a box of a chunk.
@@ -192,12 +192,13 @@ pub(crate) fn patch_chunk(
     let mut cells: Vec<&[u8]> = (0..array.chunk_cells).map(|index| old.get(index)).collect();
     let runs = PairedRuns::new(extent, &source, &target);
     let length = runs.length();
-    for (read, write) in runs {
+    runs.visit(|read, write| {
         for step in 0..length {
             let slot = cells.get_mut(write + step).ok_or_else(out_of_range)?;
             *slot = new.get(read + step).ok_or_else(out_of_range)?;
         }
-    }
+        Ok(())
+    })?;
     *chunk = lay_out(cells.into_iter())?;
     Ok(())
 }
@@ -214,25 +215,16 @@ pub(crate) fn scatter_chunk(
     let runs = PairedRuns::new(extent, &Placed { shape: &array.chunk_shape, start: at }, output_at);
     let length = runs.length();
     match (chunk, array.cell_bytes) {
-        (None, _) => {
-            for (_, write) in runs {
-                output.fill(write, length, &array.fill)?;
-            }
-        }
-        (Some(chunk), Some(cell)) => {
-            for (read, write) in runs {
-                let cells = chunk.get(read * cell..(read + length) * cell);
-                output.numbers(write, cells.ok_or_else(out_of_range)?)?;
-            }
-        }
+        (None, _) => runs.visit(|_, write| output.fill(write, length, &array.fill)),
+        (Some(chunk), Some(cell)) => runs.visit(|read, write| {
+            let cells = chunk.get(read * cell..(read + length) * cell);
+            output.numbers(write, cells.ok_or_else(out_of_range)?)
+        }),
         (Some(chunk), None) => {
             let cells = VarCells::parse(chunk, array.chunk_cells)?;
-            for (read, write) in runs {
-                for step in 0..length {
-                    output.cell(write + step, cells.get(read + step))?;
-                }
-            }
+            runs.visit(|read, write| {
+                (0..length).try_for_each(|step| output.cell(write + step, cells.get(read + step)))
+            })
         }
     }
-    Ok(())
 }

@@ -23,7 +23,9 @@ mod workers;
 pub use axes::MAX_RANK;
 pub use buffer::zeroed;
 pub use cells::coarser_region;
-pub use codec::{Codec, Compression, FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame};
+pub use codec::{
+    Codec, Compression, FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame, plain_elements,
+};
 pub use coords::{Coords, decode_coords, encode_coords};
 pub use copy::{copy_region, fill_region};
 pub use dtype::DType;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use chunks::{
     Codec, Compression, Coords, DType, FRAME_HEADER_BYTES, Grid, decode_chunk, decode_frame, encode_frame,
+    plain_elements,
 };
 use engine_api::ErrorKind;
 use proptest::prelude::*;
@@ -139,6 +140,9 @@ proptest! {
         let frame = encode_frame(codec(text), dtype.size(), &data).unwrap();
         let mut out = vec![0xaa; data.len()];
         decode_frame(&frame, dtype.size(), &mut out).unwrap();
+        let plain = plain_elements(&frame, dtype.size(), out.len()).unwrap();
+        prop_assert!(plain.is_none_or(|plain| plain == out));
+        prop_assert_eq!(plain.is_some(), frame.len() == FRAME_HEADER_BYTES + out.len());
         prop_assert_eq!(out, data);
     }
 
@@ -155,6 +159,7 @@ proptest! {
         let longer = [frame.as_slice(), &[0]].concat();
         for damaged in [flipped.as_slice(), cut, &longer] {
             let error = decode_frame(damaged, 2, &mut [0; 128]).unwrap_err();
+            prop_assert!(!matches!(plain_elements(damaged, 2, 128), Ok(Some(_))));
             prop_assert_eq!(error.kind(), ErrorKind::Corrupt);
         }
     }
@@ -168,6 +173,7 @@ proptest! {
         let mut frame = encode_frame(Codec::NONE, 2, &sample()).unwrap()[..16].to_vec();
         frame.extend(payload);
         let frame = resealed(frame, 5, &[id, flags]);
-        let _ = decode_frame(&frame, 2, &mut [0; 128]);
+        let decoded = decode_frame(&frame, 2, &mut [0; 128]).is_ok();
+        prop_assert!(decoded || !matches!(plain_elements(&frame, 2, 128), Ok(Some(_))));
     }
 }

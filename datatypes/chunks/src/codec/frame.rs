@@ -16,6 +16,7 @@ const CODEC_NONE: u8 = 0;
 const CODEC_LZ4: u8 = 1;
 const CODEC_ZSTD: u8 = 2;
 const FLAG_SHUFFLE: u8 = 1;
+const CODEC_AT: usize = 5;
 const CHECKSUM_AT: usize = 12;
 
 /// Compresses the elements of a chunk into a frame.
@@ -60,7 +61,45 @@ pub fn encode_frame(codec: Codec, element_size: usize, data: &[u8]) -> Result<Ve
 /// `Corrupt` when the bytes are damaged, or hold elements of another size or another number of them than
 /// `out` has room for; `Incompatible` when they are sound, but of a version or a codec that isn't known.
 pub fn decode_frame(frame: &[u8], element_size: usize, out: &mut [u8]) -> Result<()> {
-    let header_size = check_elements(element_size, out.len())?;
+    let Opened { codec, shuffled, payload } = open(frame, element_size, out.len())?;
+    Scratch::with(|scratch| {
+        if !shuffled {
+            return unpack(scratch, codec, payload, out);
+        }
+        let mut grouped = std::mem::take(&mut scratch.shuffled);
+        grouped.resize(out.len(), 0);
+        let result = unpack(scratch, codec, payload, &mut grouped);
+        if result.is_ok() {
+            unshuffle(element_size, &grouped, out);
+        }
+        scratch.shuffled = grouped;
+        result
+    })
+}
+
+/// The elements of a frame where they lie in it, if they are neither compressed nor regrouped; `None` if they are,
+/// and then nothing was verified. `length` is that of the elements, in bytes.
+///
+/// # Errors
+/// As [`decode_frame`].
+pub fn plain_elements(frame: &[u8], element_size: usize, length: usize) -> Result<Option<&[u8]>> {
+    if frame.get(..MAGIC.len()) != Some(&MAGIC) || frame.get(CODEC_AT..CODEC_AT + 2) != Some(&[CODEC_NONE, 0])
+    {
+        return Ok(None);
+    }
+    let payload = open(frame, element_size, length)?.payload;
+    Ok((payload.len() == length).then_some(payload))
+}
+
+/// A frame that is sound, of elements that may be expected.
+struct Opened<'a> {
+    codec: u8,
+    shuffled: bool,
+    payload: &'a [u8],
+}
+
+fn open(frame: &[u8], element_size: usize, expected: usize) -> Result<Opened<'_>> {
+    let header_size = check_elements(element_size, expected)?;
     let corrupt = |message| Error::new(ErrorKind::Corrupt, message).with("frame_bytes", frame.len());
     let Some((header, payload)) = frame.split_first_chunk::<FRAME_HEADER_BYTES>() else {
         return Err(corrupt("the chunk is shorter than its header"));
@@ -87,25 +126,10 @@ pub fn decode_frame(frame: &[u8], element_size: usize, out: &mut [u8]) -> Result
             .with("found", size));
     }
     let length = u32::from_le_bytes(length);
-    if usize::try_from(length) != Ok(out.len()) {
-        return Err(corrupt("the chunk has another length")
-            .with("expected", out.len())
-            .with("found", length));
+    if usize::try_from(length) != Ok(expected) {
+        return Err(corrupt("the chunk has another length").with("expected", expected).with("found", length));
     }
-    let shuffled = flags & FLAG_SHUFFLE != 0;
-    Scratch::with(|scratch| {
-        if !shuffled {
-            return unpack(scratch, codec, payload, out);
-        }
-        let mut grouped = std::mem::take(&mut scratch.shuffled);
-        grouped.resize(out.len(), 0);
-        let result = unpack(scratch, codec, payload, &mut grouped);
-        if result.is_ok() {
-            unshuffle(element_size, &grouped, out);
-        }
-        scratch.shuffled = grouped;
-        result
-    })
+    Ok(Opened { codec, shuffled: flags & FLAG_SHUFFLE != 0, payload })
 }
 
 /// Restores a chunk of `grid` into `out`, which is [`chunk_bytes`](Grid::chunk_bytes) long.

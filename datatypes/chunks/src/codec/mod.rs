@@ -10,7 +10,7 @@ use std::str::FromStr;
 use engine_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-pub use frame::{FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame};
+pub use frame::{FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame, plain_elements};
 
 /// The compression of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
