@@ -166,38 +166,3 @@ fn shells_get_completion() {
         assert!(succeed(folder.path(), &["completion", shell]).out.contains("conformance"), "{shell}");
     }
 }
-
-#[cfg(unix)]
-#[test]
-fn an_interrupted_import_goes_on_when_it_is_started_again() {
-    use std::os::unix::process::ExitStatusExt;
-    use std::process::Stdio;
-    use std::time::{Duration, Instant};
-    let folder = tempdir().unwrap();
-    let (at, store) = (folder.path(), "s.redb");
-    succeed(at, &["init", store]);
-    // Large enough that it can't be over before the signal comes, and sparse on disk.
-    let file = fs::File::create(at.join("big.raw")).unwrap();
-    file.set_len(4 << 30).unwrap();
-    let arguments =
-        ["import", store, "big.raw", "--shape", "4096,1024,1024", "--dtype", "u8", "--name", "big"];
-    let untouched = fs::metadata(at.join(store)).unwrap().modified().unwrap();
-    let mut child = common::command(at, &arguments).stderr(Stdio::piped()).spawn().unwrap();
-    // Opening for writing marks the file; a look at it by another opener could lock the import out.
-    let marked = || fs::metadata(at.join(store)).unwrap().modified().unwrap() != untouched;
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !marked() {
-        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "the import never began");
-        std::thread::yield_now();
-    }
-    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.status.signal()), (Some(130), None));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("goes on from here"));
-    fail(at, &["volume", "cat", store, "big"], 5, "cut short");
-    succeed(at, &arguments);
-    let info = succeed(at, &["volume", "info", store, "big", "--format", "json"]).json();
-    assert_eq!(info["scales"][0]["shape"], serde_json::json!([4096, 1024, 1024]));
-    succeed(at, &["check", store]);
-}

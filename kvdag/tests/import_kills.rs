@@ -1,5 +1,5 @@
 //! `kvdag volume import`, killed before, during and behind its commits, goes on or begins anew, and is as if nothing had
-//! been.
+//! been; and so does one that is interrupted.
 //!
 //! A child process is the command, on a store that tells of each commit; it is killed when it tells of a chosen one.
 //! `KVDAG_KILLS=100 cargo test -p kvdag --test import_kills --release` is the long form.
@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use common::{disk_engines, run, succeed, testdata};
+use common::{disk_engines, fail, run, succeed, testdata};
 use kvdag::semver::Version;
 use kvdag::volume::open_image;
 use kvdag::{
@@ -208,11 +208,18 @@ enum End {
     Behind(usize),
 }
 
+/// The command, on a store that tells of its commits.
+fn child(folder: &Path, engine: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.current_dir(folder).args(arguments);
+    command.env(INNER, engine).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
 /// Imports the image; answers how many commits were begun.
 fn import(folder: &Path, engine: &str, image: &Image, end: End) -> usize {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.current_dir(folder).args(["volume", "import", "told:s", image.file]).args(image.options);
-    command.env(INNER, engine).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = child(folder, engine, &["volume", "import", "told:s", image.file]);
+    command.args(image.options);
     let last = match end {
         End::Done => None,
         End::Before(commit) => Some(("before", commit, true)),
@@ -315,17 +322,52 @@ fn killed(engine: &'static str) {
     }
 }
 
+/// Interrupts an import in its course, and starts it again.
+#[cfg(unix)]
+fn interrupted(engine: &'static str) {
+    let folder = tempdir().unwrap();
+    let (at, store) = (folder.path(), format!("{engine}:s"));
+    // Sparse on disk, and so large that it takes a while: a signal can't come too late.
+    fs::File::create(at.join("big.raw")).unwrap().set_len(1 << 30).unwrap();
+    let big = ["big.raw", "--shape", "1024,1024,1024", "--dtype", "u8", "--name", "big"];
+    let arguments = [&["volume", "import", "told:s"], big.as_slice()].concat();
+    let mut child = child(at, engine, &arguments).spawn().unwrap();
+    let id = child.id().to_string();
+    let mut sent = false;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        // There are about a thousand commits: the volume's own is one of the first.
+        if !sent && line == "child behind 100" {
+            assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+            sent = true;
+        }
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(sent && said.contains("goes on from here"), "{engine}: {said}");
+    assert_eq!(output.status.code(), Some(130), "{engine}");
+    fail(at, &["volume", "cat", &store, "big"], 5, "cut short");
+    succeed(at, &[&["volume", "import", store.as_str()], big.as_slice()].concat());
+    let info = succeed(at, &["volume", "info", &store, "big", "--format", "json"]).json();
+    assert_eq!(info["scales"][0]["shape"], serde_json::json!([1024, 1024, 1024]));
+    succeed(at, &["check", &store]);
+}
+
 fn main() -> ExitCode {
     if std::env::var_os(INNER).is_some() {
         return kvdag::cli::main();
     }
-    let trials = disk_engines()
-        .map(|engine| {
-            Trial::test(format!("a_killed_import_goes_on::{engine}"), move || {
-                killed(engine);
-                Ok::<(), Failed>(())
-            })
+    let trial = |name: &str, test: fn(&'static str), engine: &'static str| {
+        Trial::test(format!("{name}::{engine}"), move || {
+            test(engine);
+            Ok::<(), Failed>(())
         })
-        .collect();
+    };
+    let mut trials = Vec::new();
+    for engine in disk_engines() {
+        trials.push(trial("a_killed_import_goes_on", killed, engine));
+        #[cfg(unix)]
+        trials.push(trial("an_interrupted_import_goes_on_when_it_is_started_again", interrupted, engine));
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
