@@ -6,6 +6,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 
 use crate::error::{Error, Result};
 use crate::io::Io;
+use crate::manifest::Manifest;
 use crate::names::Names;
 
 /// The commits that there are, the oldest first.
@@ -36,7 +37,9 @@ pub(crate) async fn put_commit(io: &Io, names: &Names, commit: u64, manifest: &B
             // The answer may have been lost, and not the request: what is there decides.
             let there = io.object(&path).await;
             return match (there, error) {
-                (Ok(Some(there)), _) if there == *manifest => check_newest(io, names, commit).await,
+                (Ok(Some(there)), _) if there == *manifest => {
+                    check_newest(io, names, commit, crc32c::crc32c(manifest)).await
+                }
                 (Ok(Some(_)), _) => {
                     Err(Error::Conflict { base, newest: newest_commit(io, names).await?.max(commit) })
                 }
@@ -44,14 +47,18 @@ pub(crate) async fn put_commit(io: &Io, names: &Names, commit: u64, manifest: &B
             };
         }
     }
-    check_newest(io, names, commit).await
+    check_newest(io, names, commit, crc32c::crc32c(manifest)).await
 }
 
 /// A name that is free may have been that of a commit that was swept away since: then there are newer ones, and
-/// this one came too late.
-pub(crate) async fn check_newest(io: &Io, names: &Names, commit: u64) -> Result<()> {
+/// this one came too late. It didn't where the next commit was made on it, as `checksum`, that of its manifest, says.
+pub(crate) async fn check_newest(io: &Io, names: &Names, commit: u64, checksum: u32) -> Result<()> {
     let newest = newest_commit(io, names).await?;
     if newest <= commit {
+        return Ok(());
+    }
+    let next = io.object(&names.manifest(commit.saturating_add(1))).await?;
+    if next.is_some_and(|next| Manifest::decode(&next).is_ok_and(|next| next.base == checksum)) {
         return Ok(());
     }
     let listed = io.object(&names.manifest(newest)).await?.is_some();

@@ -39,6 +39,8 @@ pub(crate) enum CatalogAt {
 pub(crate) struct Manifest {
     /// Its number: one more than that of the commit before it.
     pub(crate) commit: u64,
+    /// The checksum of the manifest of the commit before it, which it was made on; zero for the first.
+    pub(crate) base: u32,
     pub(crate) next_layer: u64,
     pub(crate) next_array: u64,
     /// The oldest first.
@@ -54,6 +56,7 @@ impl Manifest {
         out.raw(&MAGIC);
         out.u32(VERSION);
         out.u64(self.commit);
+        out.u32(self.base);
         out.u64(self.next_layer);
         out.u64(self.next_array);
         out.count(self.snapshots.len())?;
@@ -101,6 +104,7 @@ impl Manifest {
             return Err(Error::Incompatible { path: String::new(), found: version });
         }
         let commit = reader.u64()?;
+        let base = reader.u32()?;
         let next_layer = reader.u64()?;
         let next_array = reader.u64()?;
         let mut snapshots = Vec::new();
@@ -116,7 +120,7 @@ impl Manifest {
             _ => CatalogAt::Layer { number: reader.u64()?, at: reader.u64()?, bytes: reader.u64()? },
         };
         reader.end()?;
-        Ok(Self { commit, next_layer, next_array, layers, snapshots, catalog })
+        Ok(Self { commit, base, next_layer, next_array, layers, snapshots, catalog })
     }
 }
 
@@ -154,6 +158,7 @@ mod tests {
         };
         Manifest {
             commit: 9,
+            base: 0x1234_5678,
             next_layer: 4,
             next_array: 2,
             layers: vec![layer(1, None), layer(3, Some(Bytes::from_static(b"index")))],

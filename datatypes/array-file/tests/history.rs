@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use array_file::{ArrayFile, ArraySpec, BlockCache, Error, FileConfig};
 use common::counting::Counting;
+use common::failing::{Failing, Failure};
 use common::{PATH, all, create, line, memory, objects, open, put};
 use ndarray::{Array3, ArrayD};
 
@@ -146,6 +147,46 @@ async fn writers_that_all_commit_at_once_all_get_their_turn() {
         // Each commit has exactly one round more than the one before it.
         let rounds: u32 = all(&past, "a").await.iter().step_by(4).sum();
         assert_eq!(u64::from(rounds), info.commit - 1);
+    }
+}
+
+/// A commit whose answer was lost, or that couldn't be looked after, was made; and somebody goes on from it before its
+/// writer tries again.
+#[tokio::test]
+async fn a_commit_that_others_have_built_upon_is_not_taken_back() {
+    for failure in [Failure::Once, Failure::AnswerLost] {
+        let mut failed = 0;
+        loop {
+            let store = memory();
+            let mut file = create(&store).await;
+            file.define_array("a", line(8, 0)).unwrap();
+            file.flush().await.unwrap();
+            let failing = Arc::new(Failing::new(store.clone(), failure));
+            let mut first = ArrayFile::open(failing.clone(), PATH, FileConfig::default()).await.unwrap();
+            put(&mut first, "a", 0, &[1; 4]).await;
+            failing.arm(failed);
+            let outcome = first.flush().await;
+            if !failing.has_failed() {
+                outcome.unwrap();
+                break;
+            }
+            failing.arm(u64::MAX);
+            let mut second = open(&store).await;
+            put(&mut second, "a", 4, &[2; 4]).await;
+            let newest = second.flush().await.unwrap();
+            if let Err(error) = first.flush().await {
+                assert!(matches!(error, Error::Conflict { .. }), "call {failed}: {error}");
+                first.rebase().await.unwrap();
+                first.flush().await.unwrap();
+            }
+            let opened = open(&store).await;
+            assert_eq!(all(&opened, "a").await, [1, 1, 1, 1, 2, 2, 2, 2], "call {failed}");
+            let commits: Vec<u64> =
+                opened.commits().await.unwrap().into_iter().map(|info| info.commit).collect();
+            assert!(opened.commit() >= newest && commits == (1..=opened.commit()).collect::<Vec<_>>());
+            failed += 1;
+        }
+        assert!(failed > 2, "{failure:?}");
     }
 }
 

@@ -40,7 +40,7 @@ pub fn reseal_manifest(manifest: &mut [u8], layers: &[Names]) -> Option<()> {
 }
 
 fn reseal_parts(manifest: &mut [u8], layers: &[Names]) -> Option<()> {
-    let mut at = 32;
+    let mut at = 36;
     for _ in 0..length(manifest, &mut at)? {
         at += length(manifest, &mut at)?.checked_add(8)?;
     }

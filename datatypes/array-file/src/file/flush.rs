@@ -98,6 +98,7 @@ impl ArrayFile {
         let next_layer = next_layer.unwrap_or(0).max(self.committed.next_layer);
         let manifest = Manifest {
             commit,
+            base: self.committed.checksum,
             next_layer,
             next_array: self.next_array,
             layers: references(&layers),
@@ -144,7 +145,7 @@ impl ArrayFile {
         let ours = |(bytes, _): &&(Bytes, Snapshot)| there.as_ref() == Some(bytes);
         let Some((_, made)) = self.attempts.iter().find(ours) else { return Ok(()) };
         let made = made.clone();
-        check_newest(&self.io, &self.names, made.commit).await?;
+        check_newest(&self.io, &self.names, made.commit, made.checksum).await?;
         self.pending
             .spilled
             .retain(|layer| made.layers.iter().all(|named| named.reference.number != layer.reference.number));
