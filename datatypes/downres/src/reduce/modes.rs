@@ -6,6 +6,8 @@
 )]
 #![allow(clippy::needless_bitwise_bool, reason = "what branches isn't made vector instructions of")]
 
+use std::hint::black_box;
+
 use multiversion::multiversion;
 
 use super::cell::square_mode;
@@ -49,10 +51,31 @@ impl<W: Word, const L: usize> Later<W, L> {
     }
 }
 
-/// What the modes of a row are computed in; from row to row nothing in it matters.
+/// How a mode is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vote<'a, W> {
+    pub(super) rule: Rule,
+    pub(super) order: &'a Order<W>,
+    /// Whether the first of labels with equal votes wins; the lowest otherwise.
+    pub(super) first: bool,
+}
+
+/// Where in the row of results cells of more labels than one are, in bytes.
+#[derive(Debug)]
+struct Found<const L: usize> {
+    places: [[usize; L]; FOUND],
+    count: usize,
+}
+
+/// How many blocks' cells are found before they are looked at.
+const FOUND: usize = 8;
+
+/// What the modes of a row are computed in. What it keeps from row to row is how the next one is gone about, and changes
+/// no result.
 #[derive(Debug)]
 pub(super) struct ModeRoom<W, const L: usize> {
     words: [[[W; L]; 2]; MOST_ROWS],
+    found: Found<L>,
     mixed: Later<W, L>,
     many: Later<W, L>,
     /// How many blocks in a row were searched for cells of one label and had few.
@@ -69,6 +92,7 @@ impl<W: Word, const L: usize> ModeRoom<W, L> {
     pub(super) const fn new() -> Self {
         Self {
             words: [[[W::ZERO; L]; 2]; MOST_ROWS],
+            found: Found { places: [[0; L]; FOUND], count: 0 },
             mixed: Later::new(),
             many: Later::new(),
             vain: 0,
@@ -83,35 +107,30 @@ impl<W: Word, const L: usize> ModeRoom<W, L> {
     "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
 pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
+    vote: Vote<'_, W>,
     rows: [&[u8]; R],
     out: &mut [u8],
     room: &mut ModeRoom<W, L>,
 ) {
     let step = L * W::BYTES;
-    let ModeRoom { words, mixed, many, vain, wait } = room;
+    let ModeRoom { words, found, mixed, many, vain, wait } = room;
     let words = &mut words[..R];
     // Whether a label stands for itself, to the bit.
-    let plain = order.class != Class::Bool && !(rule.sparse && order.class == Class::Float);
+    let plain = vote.order.class != Class::Bool && !(vote.rule.sparse && vote.order.class == Class::Float);
     for start in (0..out.len()).step_by(step) {
         let end = out.len().min(start + step);
         if plain
             && *wait == 0
-            && let Some(differences) = differences::<W, R, L>(rule, first, &rows, 2 * start)
+            && let Some(differences) = differences::<W, R, L>(vote, &rows, 2 * start)
         {
-            let mut lanes = [0; L];
-            let count = find_mixed(&differences, &mut lanes);
+            let count = find_mixed(&differences, start, &mut found.places.as_flattened_mut()[found.count..]);
             if count <= L * 3 / 8 {
                 *vain = 0;
                 W::copy_first(&rows[0][2 * start..2 * end], &mut out[start..end]);
-                for &lane in &lanes[..count] {
-                    if mixed.count == L {
-                        write_mixed::<W, R, L>(rule, order, first, mixed, many, out);
-                    }
-                    let place = start + lane * W::BYTES;
-                    mixed.push(rows.iter().map(|row| W::read_pair(row, 2 * place)), place);
+                found.count += count;
+                // There is room for another block's.
+                if !halves(vote) || found.count > (FOUND - 1) * L {
+                    gather::<W, R, L>(vote, &rows, found, mixed, many, out);
                 }
                 continue;
             }
@@ -122,22 +141,22 @@ pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
         }
         *wait = wait.saturating_sub(1);
         read_block(&rows, 2 * start, end - start, words);
-        order.keys(words.as_flattened_mut().as_flattened_mut());
+        vote.order.keys(words.as_flattened_mut().as_flattened_mut());
         let cells = words.as_flattened();
-        if rule.square {
+        if vote.rule.square {
             let mut keys = [W::ZERO; L];
-            votes(rule, order, first, cells, &mut keys);
-            order.bits(&mut keys);
+            votes(vote, cells, &mut keys);
+            vote.order.bits(&mut keys);
             W::write_all(&keys, &mut out[start..end]);
             continue;
         }
         let (mut keys, mut more) = ([W::ZERO; L], [W::ZERO; L]);
-        modes_of_two::<W, R, L>(rule, order, first, words, &mut keys, &mut more);
+        modes_of_two::<W, R, L>(vote, words, &mut keys, &mut more);
         let undecided = more.iter().filter(|more| **more != W::ZERO).count();
         if undecided > L / 2 {
-            votes(rule, order, first, cells, &mut keys);
+            votes(vote, cells, &mut keys);
         }
-        order.bits(&mut keys);
+        vote.order.bits(&mut keys);
         W::write_all(&keys, &mut out[start..end]);
         if undecided == 0 || undecided > L / 2 {
             continue;
@@ -147,28 +166,56 @@ pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
                 continue;
             }
             if many.count == L {
-                write_many::<W, R, L>(rule, order, first, many, out);
+                write_many::<W, R, L>(vote, many, out);
             }
             many.push(words.iter().map(|[even, odd]| [even[lane], odd[lane]]), place);
         }
     }
-    write_mixed::<W, R, L>(rule, order, first, mixed, many, out);
-    write_many::<W, R, L>(rule, order, first, many, out);
+    gather::<W, R, L>(vote, &rows, found, mixed, many, out);
+    write_mixed::<W, R, L>(vote, mixed, many, out);
+    write_many::<W, R, L>(vote, many, out);
+}
+
+/// Puts the cells at these places to those of more labels than one.
+#[inline(always)]
+fn gather<W: Word, const R: usize, const L: usize>(
+    vote: Vote<'_, W>,
+    rows: &[&[u8]; R],
+    found: &mut Found<L>,
+    mixed: &mut Later<W, L>,
+    many: &mut Later<W, L>,
+    out: &mut [u8],
+) {
+    let places = &found.places.as_flattened()[..found.count];
+    // Rows that weren't looked at are asked for ahead: all at once they come sooner than each when it is needed.
+    if halves(vote) {
+        let mut any = 0;
+        for &place in places {
+            for row in &rows[R / 2..] {
+                any |= row[2 * place];
+            }
+        }
+        black_box(any);
+    }
+    for &place in places {
+        if mixed.count == L {
+            write_mixed::<W, R, L>(vote, mixed, many, out);
+        }
+        mixed.push(rows.iter().map(|row| W::read_pair(row, 2 * place)), place);
+    }
+    found.count = 0;
 }
 
 /// The bits in which the elements differ that decide a cell for its first one if they don't. Nothing if there are fewer
 /// cells than lanes.
 #[inline(always)]
 fn differences<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    first: bool,
+    vote: Vote<'_, W>,
     rows: &[&[u8]; R],
     start: usize,
 ) -> Option<[W; L]> {
     let rows = rows.map(|row| &row[start..]);
-    // Half of the votes are enough for the first of all labels, so the other rows needn't be loaded. Of wide labels
-    // most are in lines that are loaded all the same, and then it is faster to do so in order.
-    let decisive = if first && !rule.sparse && W::BYTES < 8 { R / 2 } else { R };
+    let decisive = if halves(vote) { R / 2 } else { R };
     match (decisive, &rows[..]) {
         (1, [a, ..]) => W::differences([*a]),
         (2, [a, b, ..]) => W::differences([*a, *b]),
@@ -177,17 +224,37 @@ fn differences<W: Word, const R: usize, const L: usize>(
     }
 }
 
-/// Puts the places of the cells that differ into `lanes`, and answers how many these are.
+/// Whether the elements of half of the rows decide a cell where they are of one label.
+///
+/// Half of the votes are enough for the first of all labels, so the other rows needn't be loaded.
 #[inline(always)]
-fn find_mixed<W: Word, const L: usize>(differences: &[W; L], lanes: &mut [usize; L]) -> usize {
+fn halves<W: Word>(vote: Vote<'_, W>) -> bool {
+    vote.first && !vote.rule.sparse
+}
+
+/// Puts the places of the cells that differ into `places`, and answers how many these are.
+#[inline(always)]
+fn find_mixed<W: Word, const L: usize>(differences: &[W; L], start: usize, places: &mut [usize]) -> usize {
     let any = differences.iter().fold(W::ZERO, |any, difference| any | *difference);
     if any == W::ZERO {
         return 0;
     }
+    const { assert!(L.is_multiple_of(8)) };
+    let mut differ = [0; L];
+    for (differ, difference) in differ.iter_mut().zip(differences) {
+        *differ = u8::from(*difference != W::ZERO);
+    }
     let mut count = 0;
-    for (lane, difference) in differences.iter().enumerate() {
-        lanes[count] = lane;
-        count += usize::from(*difference != W::ZERO);
+    let mut at = start;
+    for eight in differ.as_chunks::<8>().0 {
+        // A bit of each byte, the first one's the lowest.
+        let mut bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        while bits != 0 {
+            places[count] = at + bits.trailing_zeros() as usize * W::BYTES;
+            count += 1;
+            bits &= bits - 1;
+        }
+        at += 8 * W::BYTES;
     }
     count
 }
@@ -198,9 +265,7 @@ fn find_mixed<W: Word, const L: usize>(differences: &[W; L], lanes: &mut [usize;
     "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
 fn write_mixed<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
+    vote: Vote<'_, W>,
     mixed: &mut Later<W, L>,
     many: &mut Later<W, L>,
     out: &mut [u8],
@@ -208,19 +273,19 @@ fn write_mixed<W: Word, const R: usize, const L: usize>(
     let (mut keys, mut more) = ([W::ZERO; L], [W::ZERO; L]);
     let lanes = mixed.lanes();
     let cells = &mut mixed.cells[..R];
-    order.keys(cells.as_flattened_mut().as_flattened_mut());
-    if rule.square {
-        votes(rule, order, first, cells.as_flattened(), &mut keys[..lanes]);
+    vote.order.keys(cells.as_flattened_mut().as_flattened_mut());
+    if vote.rule.square {
+        votes(vote, cells.as_flattened(), &mut keys[..lanes]);
     } else {
-        modes_of_two::<W, R, L>(rule, order, first, cells, &mut keys[..lanes], &mut more);
+        modes_of_two::<W, R, L>(vote, cells, &mut keys[..lanes], &mut more);
     }
-    order.bits(&mut keys[..lanes]);
+    vote.order.bits(&mut keys[..lanes]);
     for lane in 0..mixed.count {
         let place = mixed.places[lane];
         keys[lane].write(&mut out[place..place + W::BYTES]);
         if more[lane] != W::ZERO {
             if many.count == L {
-                write_many::<W, R, L>(rule, order, first, many, out);
+                write_many::<W, R, L>(vote, many, out);
             }
             many.push(mixed.cells[..R].iter().map(|[even, odd]| [even[lane], odd[lane]]), place);
         }
@@ -234,16 +299,14 @@ fn write_mixed<W: Word, const R: usize, const L: usize>(
     "x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt",
 ))]
 fn write_many<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
+    vote: Vote<'_, W>,
     many: &mut Later<W, L>,
     out: &mut [u8],
 ) {
     let mut keys = [W::ZERO; L];
     let lanes = many.lanes();
-    votes(rule, order, first, many.cells[..R].as_flattened(), &mut keys[..lanes]);
-    order.bits(&mut keys[..lanes]);
+    votes(vote, many.cells[..R].as_flattened(), &mut keys[..lanes]);
+    vote.order.bits(&mut keys[..lanes]);
     for (key, place) in keys.iter().zip(&many.places[..many.count]) {
         key.write(&mut out[*place..place + W::BYTES]);
     }
@@ -256,9 +319,7 @@ fn write_many<W: Word, const R: usize, const L: usize>(
 /// Where two labels are, all elements differ from the first one by the same bits or not at all.
 #[inline(always)]
 fn modes_of_two<W: Word, const R: usize, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
+    vote: Vote<'_, W>,
     words: &[[[W; L]; 2]],
     modes: &mut [W],
     more: &mut [W; L],
@@ -278,30 +339,24 @@ fn modes_of_two<W: Word, const R: usize, const L: usize>(
                 neither = neither | if key == other { W::ZERO } else { key ^ one };
             }
         }
-        let lower = (votes == half) & (other < one) & !first;
+        let lower = (votes == half) & (other < one) & !vote.first;
         let mode = if (votes > half) | lower { other } else { one };
         // Of a label that doesn't count no votes do.
-        let mode = if rule.sparse && order.is_zero(mode) { mode ^ difference } else { mode };
-        modes[lane] = if rule.sparse && order.is_zero(mode) { order.zero } else { mode };
+        let mode = if vote.rule.sparse && vote.order.is_zero(mode) { mode ^ difference } else { mode };
+        modes[lane] = if vote.rule.sparse && vote.order.is_zero(mode) { vote.order.zero } else { mode };
         more[lane] = neither;
     }
 }
 
 /// The modes of as many cells as there is room for.
 #[inline(always)]
-pub(super) fn votes<W: Word, const L: usize>(
-    rule: Rule,
-    order: &Order<W>,
-    first: bool,
-    cells: &[[W; L]],
-    best: &mut [W],
-) {
+pub(super) fn votes<W: Word, const L: usize>(vote: Vote<'_, W>, cells: &[[W; L]], best: &mut [W]) {
     let lanes = best.len().min(L);
-    if rule.square
+    if vote.rule.square
         && let [a, b, c, d] = cells
     {
         for lane in 0..lanes {
-            best[lane] = square_mode(rule, order, [a[lane], b[lane], c[lane], d[lane]]);
+            best[lane] = square_mode(vote.rule, vote.order, [a[lane], b[lane], c[lane], d[lane]]);
         }
         return;
     }
@@ -315,22 +370,22 @@ pub(super) fn votes<W: Word, const L: usize>(
                 votes[lane] = votes[lane].plus(W::from(other[lane] == element[lane]));
             }
         }
-        if rule.sparse {
+        if vote.rule.sparse {
             for lane in 0..lanes {
-                votes[lane] = if order.is_zero(element[lane]) { W::ZERO } else { votes[lane] };
+                votes[lane] = if vote.order.is_zero(element[lane]) { W::ZERO } else { votes[lane] };
             }
         }
         for lane in 0..lanes {
             let more = votes[lane] > most[lane];
             let lower = (votes[lane] == most[lane]) & (element[lane] < best[lane]);
-            let better = more | (lower & !first);
+            let better = more | (lower & !vote.first);
             best[lane] = if better { element[lane] } else { best[lane] };
             most[lane] = if better { votes[lane] } else { most[lane] };
         }
     }
-    if rule.sparse {
+    if vote.rule.sparse {
         for lane in 0..lanes {
-            best[lane] = if most[lane] == W::ZERO { order.zero } else { best[lane] };
+            best[lane] = if most[lane] == W::ZERO { vote.order.zero } else { best[lane] };
         }
     }
 }

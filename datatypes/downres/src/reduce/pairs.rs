@@ -13,7 +13,7 @@
 use multiversion::multiversion;
 
 use super::cell::one_nan;
-use super::modes::{ModeRoom, mode_row};
+use super::modes::{ModeRoom, Vote, mode_row};
 use super::order::{Class, Order};
 use super::rule::{Kind, Rule};
 use super::word::Word;
@@ -43,7 +43,7 @@ pub(super) fn reduce_pairs<W: Word, const R: usize, const L: usize>(
     room: &mut ModeRoom<W, L>,
 ) {
     if let Kind::Mode { first } = rule.kind {
-        return mode_row::<W, R, L>(rule, order, first, rows, out, room);
+        return mode_row::<W, R, L>(Vote { rule, order, first }, rows, out, room);
     }
     let step = L * W::BYTES;
     let mut words = [[[W::ZERO; L]; 2]; R];
