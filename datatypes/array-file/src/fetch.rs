@@ -12,7 +12,7 @@ use crate::buffers::Buffers;
 use crate::cache::BlockKey;
 use crate::codec::{CompressionCodec, decode_block, plain_block};
 use crate::error::{Error, Result};
-use crate::io::{CONCURRENCY, Io, offload};
+use crate::io::{Io, offload};
 use crate::layer::{BlockAt, ChunkAt, Layer};
 use crate::locate::Found;
 use crate::wire::{to_usize, wide};
@@ -54,7 +54,7 @@ pub(crate) async fn fetch(
     let batches = batches_of(blocks);
     let largest = batches.iter().map(|batch| batch.iter().map(|block| wide(block.raw)).sum()).max();
     let affordable = IN_FLIGHT_BYTES / largest.unwrap_or(1).max(1);
-    let concurrency = usize::try_from(affordable).unwrap_or(CONCURRENCY).clamp(1, CONCURRENCY);
+    let concurrency = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, io.concurrency());
     // Many requests may wait for the store, but few blocks be restored at a time: what is still in the
     // processor's cache when it is copied costs half.
     let most = usize::try_from(largest.unwrap_or(1)).unwrap_or(usize::MAX);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -14,6 +16,34 @@ use crate::error::{Error, Result};
 /// Requests and blocks that one operation has under way at a time.
 pub(crate) const CONCURRENCY: usize = 16;
 
+/// The same of a store that is near: what waits to be looked at has left the processor's cache, and more requests at a
+/// time bring nothing sooner.
+const NEAR_CONCURRENCY: usize = 4;
+
+/// A store that ever answered within this time is near: a folder does so, and nothing beyond a network.
+const NEAR: Duration = Duration::from_millis(1);
+
+/// The shortest time that a store took to answer, in nanoseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Fastest(Arc<AtomicU64>);
+
+impl Default for Fastest {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+}
+
+impl Fastest {
+    fn note(&self, began: Instant) {
+        let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_min(took, Ordering::Relaxed);
+    }
+
+    fn is_near(&self) -> bool {
+        u128::from(self.0.load(Ordering::Relaxed)) < NEAR.as_nanos()
+    }
+}
+
 /// What reading a file needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Io {
@@ -21,18 +51,26 @@ pub(crate) struct Io {
     pub(crate) cache: Option<Arc<BlockCache>>,
     pub(crate) codec: BlockCodec,
     pub(crate) codecs: CodecRegistry,
+    pub(crate) fastest: Fastest,
 }
 
 impl Io {
+    /// How many requests are worth having under way at a time.
+    pub(crate) fn concurrency(&self) -> usize {
+        if self.fastest.is_near() { NEAR_CONCURRENCY } else { CONCURRENCY }
+    }
+
     /// Ranges of a layer.
     ///
     /// # Errors
     /// `LayerGone` when there is no such object any more.
     pub(crate) async fn layer_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let began = Instant::now();
         let found = match ranges {
             [range] => self.store.get_range(path, range.clone()).await.map(|bytes| vec![bytes]),
             _ => self.store.get_ranges(path, ranges).await,
         };
+        self.fastest.note(began);
         let found = found.map_err(|error| match error {
             object_store::Error::NotFound { .. } => Error::LayerGone { path: path.to_string() },
             other => Error::Storage(other),
@@ -48,8 +86,13 @@ impl Io {
 
     /// A whole object, or `None` where there is none.
     pub(crate) async fn object(&self, path: &Path) -> Result<Option<Bytes>> {
+        let began = Instant::now();
         match self.store.get(path).await {
-            Ok(found) => Ok(Some(found.bytes().await?)),
+            Ok(found) => {
+                let bytes = found.bytes().await?;
+                self.fastest.note(began);
+                Ok(Some(bytes))
+            }
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

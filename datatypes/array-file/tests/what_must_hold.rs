@@ -11,6 +11,7 @@ use array_file::{
     ArrayFile, ArraySpec, AttributeValue, BlockCodec, CompressionCodec, Error, FileConfig, FillValue,
     StatValue,
 };
+use common::counting::Counting;
 use common::{PATH, all, bytes_of, create, line, memory, objects, open, put};
 use ndarray::{Array3, ArrayD, arr1, s};
 use object_store::ObjectStoreExt;
@@ -308,7 +309,7 @@ async fn compacting_deletes_nothing_before_its_commit_stands() {
 
 #[tokio::test]
 async fn a_small_edit_reads_and_writes_little() {
-    let store = Arc::new(common::counting::Counting::default());
+    let store = Arc::new(Counting::default());
     let config = FileConfig { cache_capacity: 0, io_cache_capacity: 0, ..FileConfig::default() };
     let mut file = ArrayFile::create(store.clone(), PATH, config.clone()).await.unwrap();
     file.define_array("a", ArraySpec::new::<u16>(&[64, 64, 64]).chunk_shape(&[16, 16, 16])).unwrap();
@@ -329,6 +330,24 @@ async fn a_small_edit_reads_and_writes_little() {
     expected.slice_mut(s![4..12, 4..12, 4..12]).fill(1);
     assert_eq!(stats.min, Some(StatValue::UInt(u64::from(*expected.iter().min().unwrap()))));
     assert_eq!(stats.max, Some(StatValue::UInt(u64::from(*expected.iter().max().unwrap()))));
+}
+
+#[tokio::test]
+async fn a_store_beyond_a_network_is_asked_for_more_at_a_time_than_one_that_is_near() {
+    for (store, expected) in [(Counting::default(), 2..=4), (Counting::far(Duration::from_millis(2)), 8..=16)]
+    {
+        let store = Arc::new(store);
+        let config = FileConfig { cache_capacity: 0, ..FileConfig::new(chunks::Codec::NONE) };
+        let mut file = ArrayFile::create(store.clone(), PATH, config.clone()).await.unwrap();
+        file.define_array("a", ArraySpec::new::<u8>(&[32, 1 << 20]).chunk_shape(&[1, 1 << 20])).unwrap();
+        let rows = ndarray::Array2::from_shape_fn((32, 1 << 20), |(y, x)| (y * 31 + x * 17) as u8);
+        file.write_array("a", &[0; 2], rows.view()).await.unwrap();
+        file.flush().await.unwrap();
+        let file = ArrayFile::open(store.clone(), PATH, config).await.unwrap();
+        let read: ArrayD<u8> = file.read_array("a", &[], &[]).await.unwrap();
+        assert!(read == rows.into_dyn());
+        assert!(expected.contains(&store.most()), "{} at a time, not {expected:?}", store.most());
+    }
 }
 
 #[tokio::test]
@@ -353,7 +372,7 @@ async fn many_chunks_take_time_by_their_number_and_not_by_its_square() {
 
 #[tokio::test]
 async fn a_voxel_is_read_without_its_neighbours_chunks() {
-    let store = Arc::new(common::counting::Counting::default());
+    let store = Arc::new(Counting::default());
     let mut file = ArrayFile::create(store.clone(), PATH, FileConfig::default()).await.unwrap();
     file.define_array("a", ArraySpec::new::<u16>(&[128, 128, 128]).chunk_shape(&[64, 64, 64])).unwrap();
     let noise =

@@ -9,7 +9,7 @@ use super::ArrayFile;
 use crate::commits::{list_commits, newest_commit};
 use crate::config::FileConfig;
 use crate::error::{Error, Result};
-use crate::io::Io;
+use crate::io::{Fastest, Io};
 use crate::names::Names;
 use crate::snapshot::Snapshot;
 use crate::wire::{Reader, Writer};
@@ -161,7 +161,13 @@ pub(super) async fn newest_snapshot(io: &Io, names: &Names, path: &str) -> Resul
 
 fn io(store: Arc<dyn ObjectStore>, config: &FileConfig) -> Io {
     let cache = config.open_cache();
-    Io { store, cache, codec: config.codec.clone(), codecs: config.codecs.clone() }
+    Io {
+        store,
+        cache,
+        codec: config.codec.clone(),
+        codecs: config.codecs.clone(),
+        fastest: Fastest::default(),
+    }
 }
 
 fn head() -> Vec<u8> {

@@ -1,8 +1,9 @@
-//! A store in memory that counts the bytes that go in and out.
+//! A store in memory that counts the bytes that go in and out, and the requests that wait at a time.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,9 +20,32 @@ pub struct Counting {
     inner: InMemory,
     read: AtomicU64,
     written: AtomicU64,
+    /// How long a read takes at least.
+    delay: Option<Duration>,
+    waiting: AtomicU64,
+    most: AtomicU64,
 }
 
 impl Counting {
+    /// Beyond a network.
+    pub fn far(delay: Duration) -> Self {
+        Self { delay: Some(delay), ..Self::default() }
+    }
+
+    /// The most reads that were under way at a time.
+    pub fn most(&self) -> u64 {
+        self.most.load(Ordering::SeqCst)
+    }
+
+    async fn wait(&self) {
+        self.most.fetch_max(self.waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        match self.delay {
+            Some(delay) => tokio::time::sleep(delay).await,
+            None => tokio::task::yield_now().await,
+        }
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+
     pub fn reset(&self) {
         self.read.store(0, Ordering::SeqCst);
         self.written.store(0, Ordering::SeqCst);
@@ -55,12 +79,14 @@ impl ObjectStore for Counting {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.wait().await;
         let found = self.inner.get_opts(path, options).await?;
         self.read.fetch_add(found.range.end - found.range.start, Ordering::SeqCst);
         Ok(found)
     }
 
     async fn get_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.wait().await;
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         self.read.fetch_add(bytes, Ordering::SeqCst);
         self.inner.get_ranges(path, ranges).await
