@@ -208,7 +208,6 @@ impl Head {
     }
 
     /// Gives the block files other names, and leaves all else as it is.
-    #[allow(dead_code, reason = "compactions will")]
     pub(crate) fn rename(&mut self, names: Vec<String>) {
         for (key, value) in &mut self.fields {
             if key == "BlockFilenames" {

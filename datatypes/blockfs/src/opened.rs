@@ -81,7 +81,6 @@ impl Opened {
     ///
     /// # Errors
     /// `Locked` while there are any.
-    #[allow(dead_code, reason = "compactions will")]
     pub(crate) fn open_alone(path: &Path) -> Result<(Self, Lock)> {
         Self::open_with(path, Lock::take)
     }
@@ -160,15 +159,15 @@ fn committed(commit: Commit) -> Place {
     if commit.deleted { Place::Missing } else { Place::Committed(commit) }
 }
 
-/// Where a block file is: as its name says, or in the folder of the directory file.
+/// Where a block file is. A relative name is looked up from the folder of the directory file, where the volume can be moved
+/// as a whole, before it is looked up from where this process is, which is all that Python does. What isn't there may be
+/// beside the directory file.
 pub(crate) fn resolve(name: &str, folder: &Path) -> PathBuf {
     let given = Path::new(name);
-    let mut candidates = vec![given.to_owned(), folder.join(given)];
-    candidates.extend(given.file_name().map(|name| folder.join(name)));
-    match candidates.iter().position(|path| path.is_file()) {
-        Some(found) => candidates.swap_remove(found),
-        None => given.to_owned(),
-    }
+    let beside = given.file_name().map(|name| folder.join(name));
+    let candidates = [Some(folder.join(given)), beside, Some(given.to_owned())];
+    let found = candidates.into_iter().flatten().find(|path| path.is_file());
+    found.unwrap_or_else(|| folder.join(given))
 }
 
 pub(crate) fn block_file_failed(error: io::Error, path: &Path) -> Error {

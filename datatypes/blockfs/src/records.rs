@@ -42,7 +42,6 @@ pub(crate) struct Record {
 
 impl Record {
     /// Whether a write was begun after what was committed.
-    #[allow(dead_code, reason = "compactions will")]
     pub(crate) fn is_interrupted(&self) -> bool {
         match (self.begun, self.committed) {
             (Some(begun), Some(committed)) => begun.offset > committed.extent.offset,

@@ -100,7 +100,7 @@ impl BlockFs {
         }
         let mut folders = vec![folder.clone()];
         for name in &head.names {
-            let path = new_block_path(name, &folder);
+            let path = folder.join(name);
             let file = OpenOptions::new()
                 .append(true)
                 .create(true)
@@ -405,16 +405,6 @@ pub(crate) fn check_length(head: &Head, block: &Coords, length: usize) -> Result
     Err(Error::new(ErrorKind::InvalidArgument, "the buffer isn't as long as the block")
         .with("expected", expected)
         .with("found", length))
-}
-
-/// Where a block file of this name is to be created: names without a folder are of files beside the directory file.
-pub(crate) fn new_block_path(name: &str, folder: &Path) -> PathBuf {
-    let path = Path::new(name);
-    if path.file_name().is_some_and(|file| file == path.as_os_str()) {
-        folder.join(path)
-    } else {
-        path.to_owned()
-    }
 }
 
 /// A seal that names records beside the directory file, which no other volume has.
