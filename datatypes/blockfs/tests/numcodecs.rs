@@ -30,7 +30,7 @@ fn voxels(dtype: DType, seed: u64) -> Vec<u8> {
         let value = if at % 71 < 3 { 0 } else { at / 1000 * 16 + u64::from(random.u8(..16)) };
         match dtype {
             DType::F32 => {
-                data.extend_from_slice(&f32::from(u16::try_from(value % 60_000).unwrap()).to_le_bytes())
+                data.extend_from_slice(&f32::from(u16::try_from(value % 60_000).unwrap()).to_le_bytes());
             }
             _ => data.extend_from_slice(&value.to_le_bytes()[..dtype.size()]),
         }
