@@ -102,7 +102,7 @@ fn check(folder: &Path, reached: Reached, what: &str) {
             }
             // The power went after the entry was written, and before the record was.
             BlockState::Unchecked => {
-                assert!(read(&volume, block) == voxels(&volume, block, 2), "{what}: {block}")
+                assert!(read(&volume, block) == voxels(&volume, block, 2), "{what}: {block}");
             }
         }
     }
@@ -119,7 +119,7 @@ fn check(folder: &Path, reached: Reached, what: &str) {
 #[test]
 fn power_that_goes_at_any_moment_takes_nothing_that_was_committed() {
     let mut seen = Vec::new();
-    for seed in 0..3 {
+    for seed in 0..2 {
         for cut in 1.. {
             let Some((folder, disk)) = mount(&Image::new(), seed * 1000 + cut) else { return };
             drop(prepare(folder.path()));

@@ -111,23 +111,23 @@ fn run(steps: &[Step], compat: bool, compressor: Compressor) {
             Step::Batch(who, first, seed) => {
                 let writer = writers[*who].as_ref().unwrap();
                 let mut batch: Vec<(Coords, Vec<u8>)> = Vec::new();
-                for at in *first..12 {
+                for (at, block) in all.iter().enumerate().skip(*first) {
                     let mut chunk = vec![0; volume.grid().chunk_bytes()];
-                    if (at as u64 + seed) % 3 != 0 {
-                        let region = volume.grid().chunk_region(&all[at]).unwrap();
-                        let inside = volume.block_region(&all[at]).unwrap();
-                        let value = voxels(&volume, &all[at], *seed);
+                    if (at as u64 + seed).is_multiple_of(3) {
+                        model.write(*who, at, None);
+                    } else {
+                        let region = volume.grid().chunk_region(block).unwrap();
+                        let inside = volume.block_region(block).unwrap();
+                        let value = voxels(&volume, block, *seed);
                         chunks::copy_region(&value, &inside, &mut chunk, &region, &inside, 2).unwrap();
                         model.write(*who, at, Some(value));
-                    } else {
-                        model.write(*who, at, None);
                     }
-                    batch.push((all[at], chunk));
+                    batch.push((*block, chunk));
                 }
                 writer.write_chunks(&batch).unwrap();
             }
             Step::Region(who, seed) => {
-                write_cut(&volume, writers[*who].as_ref().unwrap(), &mut model, *who, *seed)
+                write_cut(&volume, writers[*who].as_ref().unwrap(), &mut model, *who, *seed);
             }
             Step::Flush(who) => {
                 writers[*who].as_ref().unwrap().flush().unwrap();
