@@ -1,14 +1,72 @@
 //! Creating images of any format.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use engine_api::{Error, ErrorKind, Result};
 
 use super::detect::{Format, unknown_format};
+#[cfg(feature = "hdf5")]
+use super::hdf5::create as create_hdf5;
 use super::info::ImageInfo;
 use super::io::ImageWriter;
 use super::named::Named;
 use super::{nifti, npy, pictures, precomputed, raw, tiff, zarr};
+
+/// How hard deflate tries: 0, which only stores, to 9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeflateLevel(u8);
+
+impl DeflateLevel {
+    /// A level.
+    ///
+    /// # Errors
+    /// `InvalidArgument` above 9.
+    pub fn new(level: u8) -> Result<Self> {
+        if level > 9 {
+            return Err(
+                Error::new(ErrorKind::InvalidArgument, "levels of deflate are 0 to 9").with("level", level)
+            );
+        }
+        Ok(Self(level))
+    }
+
+    /// The level.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+/// How the elements of formats that leave a choice are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// By deflate, as gzip and zlib do.
+    Deflate(DeflateLevel),
+}
+
+/// `none`, `gzip` for level 6, `gzip:0` to `gzip:9`.
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let invalid = || {
+            Error::new(ErrorKind::InvalidArgument, "a compression is none, gzip, or gzip:0 to gzip:9")
+                .with("compression", text)
+        };
+        match text.split_once(':') {
+            None if text == "none" => Ok(Self::None),
+            None if text == "gzip" => Ok(Self::Deflate(DeflateLevel(6))),
+            Some(("gzip", level)) => {
+                let level = level.parse().map_err(|_| invalid())?;
+                DeflateLevel::new(level).map(Self::Deflate).map_err(|_| invalid())
+            }
+            _ => Err(invalid()),
+        }
+    }
+}
 
 /// How an image is written.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -25,6 +83,10 @@ pub struct CreateOptions {
     /// The values that become black and white in pictures of slices; what lies outside is clipped. `u8` is taken
     /// as it is without it, and other types need it.
     pub window: Option<(f64, f64)>,
+    /// How an HDF5 dataset is compressed, not at all unless it is said; elements of several bytes are shuffled first.
+    pub compression: Option<Compression>,
+    /// The path of an HDF5 dataset in its file; `/volume` unless it is said.
+    pub dataset: Option<String>,
 }
 
 impl CreateOptions {
@@ -102,7 +164,14 @@ fn create_any(
         Format::JpegSlices => pictures::create(path, first, options, pictures::Kind::Jpeg),
         Format::Npy => npy::create(path, first),
         Format::Raw => raw::create(path, first),
+        Format::Hdf5 => create_hdf5(path, first, options),
+        Format::NetCdf => Err(Error::new(ErrorKind::Unsupported, "NetCDF is read and not written")),
         Format::Zarr => zarr::create_array(path, first, options),
     };
     Ok(vec![single?])
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn create_hdf5(_: &Path, _: &ImageInfo, _: &CreateOptions) -> Result<Box<dyn ImageWriter>> {
+    Err(super::absent::needs("hdf5"))
 }
