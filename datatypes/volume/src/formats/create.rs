@@ -11,6 +11,7 @@ use super::hdf5::create as create_hdf5;
 use super::info::ImageInfo;
 use super::io::ImageWriter;
 use super::named::Named;
+use super::slice_names::SliceNames;
 use super::{nifti, npy, pictures, precomputed, raw, tiff, zarr};
 
 /// How hard deflate tries: 0, which only stores, to 9.
@@ -47,6 +48,11 @@ pub enum Compression {
     Deflate(DeflateLevel),
 }
 
+impl Compression {
+    /// Deflate as it is used most: level 6.
+    pub const BALANCED: Self = Self::Deflate(DeflateLevel(6));
+}
+
 /// `none`, `gzip` for level 6, `gzip:0` to `gzip:9`.
 impl FromStr for Compression {
     type Err = Error;
@@ -58,7 +64,7 @@ impl FromStr for Compression {
         };
         match text.split_once(':') {
             None if text == "none" => Ok(Self::None),
-            None if text == "gzip" => Ok(Self::Deflate(DeflateLevel(6))),
+            None if text == "gzip" => Ok(Self::BALANCED),
             Some(("gzip", level)) => {
                 let level = level.parse().map_err(|_| invalid())?;
                 DeflateLevel::new(level).map(Self::Deflate).map_err(|_| invalid())
@@ -83,13 +89,27 @@ pub struct CreateOptions {
     /// The values that become black and white in pictures of slices; what lies outside is clipped. `u8` is taken
     /// as it is without it, and other types need it.
     pub window: Option<(f64, f64)>,
-    /// How an HDF5 dataset is compressed, not at all unless it is said; elements of several bytes are shuffled first.
+    /// How an HDF5 dataset is compressed, whose elements of several bytes are shuffled first, and the pages of a TIFF; not
+    /// at all unless it is said.
     pub compression: Option<Compression>,
     /// The path of an HDF5 dataset in its file; `/volume` unless it is said.
     pub dataset: Option<String>,
+    /// The names of the files of a folder of slices, `img_%04d.tif`; the axes' names and numbers unless it is said.
+    pub slice_names: Option<String>,
+    /// The signal to noise ratio of JPEG 2000 in decibels; every pixel is as it was unless it is said.
+    pub psnr: Option<f64>,
 }
 
 impl CreateOptions {
+    /// How the pages of a TIFF are compressed; none is no compression at all.
+    pub(super) fn page_compression(&self) -> Option<DeflateLevel> {
+        match (self.compression, self.tiff_deflate) {
+            (Some(Compression::Deflate(level)), _) => Some(level),
+            (None, true) => Some(DeflateLevel(6)),
+            (Some(Compression::None), _) | (None, false) => None,
+        }
+    }
+
     /// The shape of an image's chunks.
     pub(super) fn chunk_shape_for(&self, image: &ImageInfo) -> Vec<u64> {
         match &self.chunk_shape {
@@ -140,6 +160,20 @@ fn create_any(
     scales: &[ImageInfo],
     options: &CreateOptions,
 ) -> Result<Vec<Box<dyn ImageWriter>>> {
+    if options.slice_names.is_none()
+        && let Some((folder, pattern)) = SliceNames::split(path)
+        && let Some(format) =
+            options.format.and_then(Format::of_slices).or_else(|| Format::from_slice_name(path))
+    {
+        if folder.as_os_str().is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "slices go to a folder of their own, as in slices/z%04d.tif",
+            ));
+        }
+        let options = CreateOptions { format: Some(format), slice_names: Some(pattern), ..options.clone() };
+        return create_any(&folder, scales, &options);
+    }
     let Some(format) = options.format.or_else(|| Format::from_name(path)) else {
         return Err(unknown_format());
     };
@@ -158,10 +192,12 @@ fn create_any(
         }
         Format::Nifti => nifti::create(path, first, false),
         Format::NiftiGz => nifti::create(path, first, true),
-        Format::Tiff => tiff::create(path, first, options.tiff_deflate),
-        Format::OmeTiff => tiff::create_ome(path, first, options.tiff_deflate),
+        Format::Tiff => tiff::create(path, first, options.page_compression()),
+        Format::OmeTiff => tiff::create_ome(path, first, options.page_compression()),
         Format::PngSlices => pictures::create(path, first, options, pictures::Kind::Png),
         Format::JpegSlices => pictures::create(path, first, options, pictures::Kind::Jpeg),
+        Format::Jpeg2000Slices => pictures::create(path, first, options, pictures::Kind::Jpeg2000),
+        Format::TiffSlices => pictures::create(path, first, options, pictures::Kind::Tiff),
         Format::Npy => npy::create(path, first),
         Format::Raw => raw::create(path, first),
         Format::Hdf5 => create_hdf5(path, first, options),

@@ -40,6 +40,11 @@ pub enum Format {
     PngSlices,
     /// As [`PngSlices`](Self::PngSlices), in JPEG.
     JpegSlices,
+    /// A folder of slices in JPEG 2000, their elements as they are or nearly: written and not read. Needs the feature
+    /// `jpeg2000`.
+    Jpeg2000Slices,
+    /// A folder of slices, a TIFF for each: written and not read as one.
+    TiffSlices,
 }
 
 impl Format {
@@ -82,7 +87,32 @@ impl Format {
 
     /// Whether an image of this format is a folder.
     pub const fn is_folder(self) -> bool {
-        matches!(self, Self::Precomputed | Self::Zarr | Self::OmeZarr | Self::PngSlices | Self::JpegSlices)
+        matches!(self, Self::Precomputed | Self::Zarr | Self::OmeZarr) || self.is_slices()
+    }
+
+    /// Whether an image of this format is a folder with a file for each slice.
+    pub(super) const fn is_slices(self) -> bool {
+        matches!(self, Self::PngSlices | Self::JpegSlices | Self::Jpeg2000Slices | Self::TiffSlices)
+    }
+
+    /// The format of slices that are like an image of this one.
+    pub(super) fn of_slices(self) -> Option<Self> {
+        match self {
+            Self::Tiff => Some(Self::TiffSlices),
+            other => Some(other).filter(|format| format.is_slices()),
+        }
+    }
+
+    /// The format of slices that the name of one says.
+    pub(super) fn from_slice_name(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        match ending.as_str() {
+            "png" => Some(Self::PngSlices),
+            "jpg" | "jpeg" => Some(Self::JpegSlices),
+            "jp2" => Some(Self::Jpeg2000Slices),
+            "tif" | "tiff" => Some(Self::TiffSlices),
+            _ => None,
+        }
     }
 
     /// The format of what is there: a folder's by what is in it, and a file's by its name, or where that says
@@ -121,5 +151,5 @@ impl Format {
 
 pub(super) fn unknown_format() -> Error {
     Error::new(ErrorKind::InvalidArgument, "the image's format can't be told")
-        .with("known", ".nii .nii.gz .tif .tiff .npy .raw .h5 .zarr .ome.zarr .precomputed")
+        .with("known", ".nii .nii.gz .tif .tiff .npy .raw .h5 .zarr .ome.zarr .precomputed slices/z%04d.tif")
 }

@@ -1,6 +1,6 @@
 //! Images in files and folders: read and written slab by slab, and where the format allows it read anywhere.
 
-#[cfg(not(feature = "hdf5"))]
+#[cfg(not(all(feature = "hdf5", feature = "jpeg2000")))]
 mod absent;
 mod bytes;
 mod chunked;
@@ -13,6 +13,8 @@ mod file;
 mod hdf5;
 mod info;
 mod io;
+#[cfg(feature = "jpeg2000")]
+mod jpeg2000;
 mod linear;
 mod named;
 mod nifti;
@@ -25,6 +27,7 @@ mod png;
 mod precomputed;
 mod raw;
 mod regions;
+mod slice_names;
 mod tiff;
 mod units;
 #[cfg(feature = "hdf5")]

@@ -107,7 +107,9 @@ fn open_any(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
         Format::Npy => npy::open(path),
         Format::Raw => Err(raw_needs_spec()),
         Format::Hdf5 | Format::NetCdf => open_dataset(path, dataset.as_deref()),
-        Format::PngSlices | Format::JpegSlices => Err(only_written()),
+        Format::PngSlices | Format::JpegSlices | Format::Jpeg2000Slices | Format::TiffSlices => {
+            Err(only_written())
+        }
         Format::Precomputed => Ok(Box::new(ChunkedReader::new(precomputed::open_regions(path, scale)?)?)),
         Format::Zarr | Format::OmeZarr => Ok(Box::new(ChunkedReader::new(zarr::open_regions(path, scale)?)?)),
     }
@@ -125,7 +127,9 @@ fn regions_of_any(path: &Path, scale: usize) -> Result<Option<Box<dyn RegionRead
         Format::Npy => npy::open_regions(path).map(Some),
         Format::Raw => Err(raw_needs_spec()),
         Format::Hdf5 | Format::NetCdf => dataset_regions(path, dataset.as_deref()).map(Some),
-        Format::PngSlices | Format::JpegSlices => Err(only_written()),
+        Format::PngSlices | Format::JpegSlices | Format::Jpeg2000Slices | Format::TiffSlices => {
+            Err(only_written())
+        }
         Format::Precomputed => precomputed::open_regions(path, scale).map(Some),
         Format::Zarr | Format::OmeZarr => zarr::open_regions(path, scale).map(Some),
     }
@@ -142,7 +146,7 @@ fn dataset_regions(_: &Path, _: Option<&str>) -> Result<Box<dyn RegionReader>> {
 }
 
 const fn has_scales(format: Format) -> bool {
-    format.is_folder()
+    format.is_folder() && !format.is_slices()
 }
 
 fn raw_needs_spec() -> Error {
@@ -150,7 +154,7 @@ fn raw_needs_spec() -> Error {
 }
 
 fn only_written() -> Error {
-    Error::new(ErrorKind::Unsupported, "pictures of slices aren't read: they are to look at")
+    Error::new(ErrorKind::Unsupported, "folders of slices are written and not read")
 }
 
 pub(super) fn no_such_scale(scale: usize, scales: usize) -> Error {
