@@ -30,7 +30,7 @@ pub enum Format {
     /// A dataset of an HDF5 file: `.h5`, `.hdf5`; which one may stand behind the name, `scan.h5:/entry/data`. Needs the
     /// feature `hdf5`.
     Hdf5,
-    /// A variable of a classic `NetCDF` file, named by its first bytes; read and not written. Needs the feature `hdf5`.
+    /// A variable of a classic NetCDF file, named by its first bytes; read and not written. Needs the feature `hdf5`.
     NetCdf,
     /// An array of Zarr, version 3: a folder, `.zarr`. Read, it is either kind.
     Zarr,
@@ -117,7 +117,10 @@ impl Format {
 
     /// The format of what is there: a folder's by what is in it, and a file's by its name, or where that says
     /// none, by its first bytes.
-    pub(super) fn of(path: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidArgument` when the format can't be told; `Incompatible` for versions that can't be read.
+    pub fn of(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Self::of_folder(path);
         }

@@ -1,4 +1,4 @@
-//! Variables of classic `NetCDF` files: layouts 1, 2 and 5.
+//! Variables of classic NetCDF files: layouts 1, 2 and 5.
 
 use std::path::Path;
 

@@ -21,7 +21,7 @@ const MOST_CHUNK_BYTES: u64 = 1 << 30;
 /// The longest attribute that is kept.
 const MOST_ATTRIBUTE_BYTES: usize = 1 << 20;
 
-/// Attributes by which HDF5 and `NetCDF` keep dimensions and fill values.
+/// Attributes by which HDF5 and NetCDF keep dimensions and fill values.
 const INTERNAL: [&str; 9] = [
     "CLASS",
     "NAME",
@@ -283,13 +283,19 @@ impl Datasets {
         let (start, shape) = (narrow(start)?, narrow(shape)?);
         macro_rules! typed {
             ($number:ty) => {{
-                let numbers = dataset.read_slice::<$number>(&start, &shape).map_err(read_failed)?;
-                copy_elements!(numbers, out, $number);
+                let numbers = if shape.is_empty() {
+                    let mut number = [0];
+                    dataset.read_raw_into::<$number>(&mut number).map(|()| number.to_vec())
+                } else {
+                    dataset.read_slice::<$number>(&start, &shape)
+                };
+                copy_elements!(numbers.map_err(read_failed)?, out, $number);
                 Ok(())
             }};
         }
         contain(|| match variable.dtype.size() {
-            1 => dataset.read_slice_into::<u8>(out, &start, &shape).map_err(read_failed),
+            1 if !shape.is_empty() => dataset.read_slice_into(out, &start, &shape).map_err(read_failed),
+            1 => dataset.read_raw_into(out).map_err(read_failed),
             2 => typed!(u16),
             4 => typed!(u32),
             _ => typed!(u64),

@@ -1,6 +1,6 @@
-//! Named arrays of files that hold several: HDF5, and `NetCDF` in both of its layouts.
+//! Named arrays of files that hold several: HDF5, and NetCDF in both of its layouts.
 //!
-//! `NetCDF`-4 is HDF5 with names for dimensions; the classic layouts, 1, 2 and 5, are its own.
+//! NetCDF-4 is HDF5 with names for dimensions; the classic layouts, 1, 2 and 5, are its own.
 
 mod classic;
 mod hdf5;
@@ -89,7 +89,7 @@ struct Found<S> {
 }
 
 impl Variables {
-    /// Opens a file, which its first bytes must say to be HDF5 or `NetCDF`.
+    /// Opens a file, which its first bytes must say to be HDF5 or NetCDF.
     ///
     /// # Errors
     /// `NotFound`; `InvalidArgument` for a file of another kind; `Corrupt` and `TooLarge` for one that can't be true.
