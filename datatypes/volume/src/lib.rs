@@ -16,11 +16,13 @@ mod volume_at;
 pub use edit::{add_scales, downres_since, downres_volume, edit_region, write_image};
 pub use export::{Watch, export_region, export_scales};
 pub use formats::{
-    CreateOptions, Format, GraySlice, ImageAxis, ImageInfo, ImageReader, ImageWriter, RawSpec, RegionReader,
-    create_image, create_image_with, create_scales, decode_compressed_segmentation,
-    encode_compressed_segmentation, gray_level, open_image, open_regions, open_scale, open_scale_regions,
-    scales_of, slice_png,
+    Compression, CreateOptions, DeflateLevel, Format, GraySlice, ImageAxis, ImageInfo, ImageReader,
+    ImageWriter, RawSpec, RegionReader, create_image, create_image_with, create_scales,
+    decode_compressed_segmentation, encode_compressed_segmentation, gray_level, open_image, open_regions,
+    open_scale, open_scale_regions, scales_of, slice_png, split_dataset,
 };
+#[cfg(feature = "hdf5")]
+pub use formats::{Variable, VariableAttribute, Variables};
 pub use import::{ImportOptions, ScaleChoice, import_image, import_regions};
 pub use keys::{chunk_key, chunk_of_key, describe_key, full_chunk_of_key};
 pub use labels::{LabelSize, LabelVisitor};

@@ -1,13 +1,20 @@
 //! Images in files and folders: read and written slab by slab, and where the format allows it read anywhere.
 
+#[cfg(not(all(feature = "hdf5", feature = "jpeg2000")))]
+mod absent;
 mod bytes;
 mod chunked;
 mod compressed_segmentation;
 mod create;
+mod dataset_name;
 mod detect;
 mod file;
+#[cfg(feature = "hdf5")]
+mod hdf5;
 mod info;
 mod io;
+#[cfg(feature = "jpeg2000")]
+mod jpeg2000;
 mod linear;
 mod named;
 mod nifti;
@@ -20,12 +27,16 @@ mod png;
 mod precomputed;
 mod raw;
 mod regions;
+mod slice_names;
 mod tiff;
 mod units;
+#[cfg(feature = "hdf5")]
+mod variables;
 mod zarr;
 
 pub use compressed_segmentation::{decode_compressed_segmentation, encode_compressed_segmentation};
-pub use create::{CreateOptions, create_image, create_image_with, create_scales};
+pub use create::{Compression, CreateOptions, DeflateLevel, create_image, create_image_with, create_scales};
+pub use dataset_name::split_dataset;
 pub use detect::Format;
 pub use info::{ImageAxis, ImageInfo};
 pub use io::{ImageReader, ImageWriter};
@@ -33,3 +44,5 @@ pub use open::{open_image, open_regions, open_scale, open_scale_regions, scales_
 pub use png::{GraySlice, gray_level, slice_png};
 pub use raw::RawSpec;
 pub use regions::RegionReader;
+#[cfg(feature = "hdf5")]
+pub use variables::{Variable, VariableAttribute, Variables};

@@ -1,16 +1,19 @@
 //! Opening images of any format.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engine_api::{Error, ErrorKind, Result};
 
 use super::chunked::ChunkedReader;
+use super::dataset_name::split_dataset;
 use super::detect::Format;
 use super::info::ImageInfo;
 use super::io::ImageReader;
 use super::named::Named;
 use super::raw::{self, RawSpec};
 use super::regions::RegionReader;
+#[cfg(feature = "hdf5")]
+use super::variables::{open as open_dataset, open_regions as dataset_regions};
 use super::{nifti, npy, precomputed, tiff, zarr};
 
 /// Opens an image: as raw when `raw` is given, otherwise a file in the format that its name says, or where the
@@ -45,7 +48,7 @@ pub fn open_scale(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
 /// # Errors
 /// Those of [`open_image`].
 pub fn scales_of(path: &Path) -> Result<Vec<ImageInfo>> {
-    let scales = || match Format::of(path)? {
+    let scales = || match located(path)?.2 {
         Format::Precomputed => precomputed::scales_of(path),
         Format::Zarr | Format::OmeZarr => zarr::scales_of(path),
         _ => Ok(vec![open_any(path, 0)?.info().clone()]),
@@ -82,8 +85,19 @@ fn named(
     Ok(regions.map(|inner| Box::new(Named::new(path, inner)) as Box<dyn RegionReader>))
 }
 
+/// What an image's name says: its file or folder, the dataset in it where one is named, and the format.
+fn located(path: &Path) -> Result<(PathBuf, Option<String>, Format)> {
+    let (file, dataset) = split_dataset(path);
+    let format = Format::of(&file)?;
+    if dataset.is_some() && !matches!(format, Format::Hdf5 | Format::NetCdf) {
+        return Err(Error::new(ErrorKind::InvalidArgument, "a file of this format holds no datasets"));
+    }
+    Ok((file, dataset, format))
+}
+
 fn open_any(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
-    let format = Format::of(path)?;
+    let (path, dataset, format) = located(path)?;
+    let path = path.as_path();
     if !has_scales(format) && scale != 0 {
         return Err(no_such_scale(scale, 1));
     }
@@ -92,14 +106,18 @@ fn open_any(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
         Format::Tiff | Format::OmeTiff => tiff::open(path),
         Format::Npy => npy::open(path),
         Format::Raw => Err(raw_needs_spec()),
-        Format::PngSlices | Format::JpegSlices => Err(only_written()),
+        Format::Hdf5 | Format::NetCdf => open_dataset(path, dataset.as_deref()),
+        Format::PngSlices | Format::JpegSlices | Format::Jpeg2000Slices | Format::TiffSlices => {
+            Err(only_written())
+        }
         Format::Precomputed => Ok(Box::new(ChunkedReader::new(precomputed::open_regions(path, scale)?)?)),
         Format::Zarr | Format::OmeZarr => Ok(Box::new(ChunkedReader::new(zarr::open_regions(path, scale)?)?)),
     }
 }
 
 fn regions_of_any(path: &Path, scale: usize) -> Result<Option<Box<dyn RegionReader>>> {
-    let format = Format::of(path)?;
+    let (path, dataset, format) = located(path)?;
+    let path = path.as_path();
     if !has_scales(format) && scale != 0 {
         return Err(no_such_scale(scale, 1));
     }
@@ -108,14 +126,27 @@ fn regions_of_any(path: &Path, scale: usize) -> Result<Option<Box<dyn RegionRead
         Format::Tiff | Format::OmeTiff => Ok(None),
         Format::Npy => npy::open_regions(path).map(Some),
         Format::Raw => Err(raw_needs_spec()),
-        Format::PngSlices | Format::JpegSlices => Err(only_written()),
+        Format::Hdf5 | Format::NetCdf => dataset_regions(path, dataset.as_deref()).map(Some),
+        Format::PngSlices | Format::JpegSlices | Format::Jpeg2000Slices | Format::TiffSlices => {
+            Err(only_written())
+        }
         Format::Precomputed => precomputed::open_regions(path, scale).map(Some),
         Format::Zarr | Format::OmeZarr => zarr::open_regions(path, scale).map(Some),
     }
 }
 
+#[cfg(not(feature = "hdf5"))]
+fn open_dataset(_: &Path, _: Option<&str>) -> Result<Box<dyn ImageReader>> {
+    Err(super::absent::needs("hdf5"))
+}
+
+#[cfg(not(feature = "hdf5"))]
+fn dataset_regions(_: &Path, _: Option<&str>) -> Result<Box<dyn RegionReader>> {
+    Err(super::absent::needs("hdf5"))
+}
+
 const fn has_scales(format: Format) -> bool {
-    format.is_folder()
+    format.is_folder() && !format.is_slices()
 }
 
 fn raw_needs_spec() -> Error {
@@ -123,7 +154,7 @@ fn raw_needs_spec() -> Error {
 }
 
 fn only_written() -> Error {
-    Error::new(ErrorKind::Unsupported, "pictures of slices aren't read: they are to look at")
+    Error::new(ErrorKind::Unsupported, "folders of slices are written and not read")
 }
 
 pub(super) fn no_such_scale(scale: usize, scales: usize) -> Error {

@@ -39,6 +39,12 @@ impl PartialFile {
         Ok(Self { file, path, target: target.to_owned(), committed: false })
     }
 
+    /// The temporary name, for libraries that write files by their name.
+    #[cfg(feature = "hdf5")]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn commit(mut self) -> Result<()> {
         let written = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
         written

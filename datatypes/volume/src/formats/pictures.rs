@@ -1,15 +1,17 @@
-//! Slices as pictures to look at, a file each: PNG or JPEG, 8 bits of gray.
+//! Slices in a file each: PNG or JPEG to look at, 8 bits of gray; JPEG 2000 and TIFF with the elements as they are.
 
 use std::path::Path;
 
-use chunks::DType;
+use chunks::{DType, for_each_parallel};
 use engine_api::{Error, ErrorKind, Result};
 
-use super::create::CreateOptions;
+use super::create::{CreateOptions, DeflateLevel};
 use super::info::ImageInfo;
 use super::io::{ImageWriter, Progress};
 use super::partial_dir::PartialDir;
 use super::png::{GraySlice, gray_picture, write_picture};
+use super::slice_names::SliceNames;
+use super::tiff;
 
 /// The quality of a JPEG, of 100.
 const QUALITY: u8 = 90;
@@ -19,6 +21,19 @@ const QUALITY: u8 = 90;
 pub(super) enum Kind {
     Png,
     Jpeg,
+    Jpeg2000,
+    Tiff,
+}
+
+impl Kind {
+    const fn ending(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::Jpeg2000 => "jp2",
+            Self::Tiff => "tif",
+        }
+    }
 }
 
 struct PictureWriter {
@@ -27,6 +42,10 @@ struct PictureWriter {
     progress: Progress,
     kind: Kind,
     window: Option<(f64, f64)>,
+    #[cfg_attr(not(feature = "jpeg2000"), allow(dead_code, reason = "only JPEG 2000 has it"))]
+    psnr: Option<f64>,
+    compression: Option<DeflateLevel>,
+    names: SliceNames,
     width: usize,
     height: usize,
     /// The number of pictures that are written.
@@ -53,6 +72,19 @@ pub(super) fn create(
     if width > most || height > most {
         return Err(too_large(info));
     }
+    #[cfg(not(feature = "jpeg2000"))]
+    if kind == Kind::Jpeg2000 {
+        return Err(super::absent::needs("jpeg2000"));
+    }
+    if let Some(psnr) = options.psnr
+        && !(kind == Kind::Jpeg2000 && psnr > 0.0 && psnr < 200.0)
+    {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "a signal to noise ratio is in decibels, of JPEG 2000: 30 is poor, 60 very good",
+        )
+        .with("psnr", psnr));
+    }
     let window = match (options.window, info.dtype()) {
         (Some((low, high)), _) if low < high => Some((low, high)),
         (Some((low, high)), _) => {
@@ -60,7 +92,9 @@ pub(super) fn create(
                 .with("low", low)
                 .with("high", high));
         }
+        (None, _) if kind == Kind::Tiff => None,
         (None, DType::U8) => None,
+        (None, DType::U16 | DType::Bool) if kind == Kind::Jpeg2000 => None,
         (None, DType::Bool) => Some((0.0, 1.0)),
         (None, dtype) => {
             // Each slice by itself would have a range of its own.
@@ -71,6 +105,10 @@ pub(super) fn create(
             .with("type", dtype));
         }
     };
+    let names = match &options.slice_names {
+        Some(pattern) => SliceNames::pattern(pattern)?,
+        None => SliceNames::Axes { ending: kind.ending() },
+    };
     let progress = Progress::new(info)?;
     let dir = PartialDir::create(path, 1)?;
     let info = info.clone();
@@ -80,6 +118,9 @@ pub(super) fn create(
         progress,
         kind,
         window,
+        psnr: options.psnr,
+        compression: options.page_compression(),
+        names,
         width: columns,
         height: rows,
         pictures: 0,
@@ -87,37 +128,46 @@ pub(super) fn create(
 }
 
 impl PictureWriter {
-    /// `z0003.png`, with a number for each axis before y and x; as they are sorted they follow each other.
-    fn next_name(&self) -> String {
-        let mut rest = self.pictures;
-        let before = self.info.shape().len() - 2;
-        let mut parts = Vec::new();
-        for (extent, axis) in self.info.shape().iter().zip(self.info.axes()).take(before).rev() {
-            let digits = extent.saturating_sub(1).to_string().len().max(4);
-            // The name of an axis may be anything.
-            let name: String = axis.name.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-            let name = if name.is_empty() { "i" } else { &name };
-            parts.push(format!("{name}{:0digits$}", rest % extent));
-            rest /= extent;
-        }
-        parts.reverse();
-        format!("{}.{}", parts.join("_"), if self.kind == Kind::Png { "png" } else { "jpg" })
-    }
-
-    fn encode(&self, slice: &[u8]) -> Result<Vec<u8>> {
+    /// Writes the slice of a number.
+    fn write(&self, number: u64, slice: &[u8]) -> Result<()> {
+        let name = self.names.name(&self.info, number);
         let slice =
             GraySlice { width: self.width, height: self.height, dtype: self.info.dtype(), data: slice };
-        let (width, height, pixels) = gray_picture(&[slice], self.window)?;
+        let pixels;
+        let slice = if self.window.is_some() {
+            pixels = gray_picture(&[slice], self.window)?.2;
+            GraySlice { dtype: DType::U8, data: &pixels, ..slice }
+        } else {
+            slice
+        };
+        let file = match self.kind {
+            Kind::Png => {
+                let mut file = Vec::new();
+                write_picture(slice.width, slice.height, slice.data, &mut file)?;
+                file
+            }
+            Kind::Jpeg => self.encode_jpeg(slice.data)?,
+            Kind::Tiff => tiff::encode_slice(&slice, self.compression)?,
+            #[cfg(feature = "jpeg2000")]
+            Kind::Jpeg2000 => {
+                return super::jpeg2000::write_file(&self.dir.path().join(name), &slice, self.psnr);
+            }
+            #[cfg(not(feature = "jpeg2000"))]
+            Kind::Jpeg2000 => return Err(super::absent::needs("jpeg2000")),
+        };
+        self.dir.write(Path::new(&name), &file)
+    }
+
+    fn encode_jpeg(&self, pixels: &[u8]) -> Result<Vec<u8>> {
+        let (Ok(columns), Ok(rows)) = (u16::try_from(self.width), u16::try_from(self.height)) else {
+            return Err(too_large(&self.info));
+        };
         let mut file = Vec::new();
-        match (self.kind, u16::try_from(width), u16::try_from(height)) {
-            (Kind::Jpeg, Ok(columns), Ok(rows)) => jpeg_encoder::Encoder::new(&mut file, QUALITY)
-                .encode(&pixels, columns, rows, jpeg_encoder::ColorType::Luma)
-                .map_err(|error| {
-                    Error::new(ErrorKind::Internal, "the picture can't be written").caused_by(error)
-                })?,
-            (Kind::Jpeg, ..) => return Err(too_large(&self.info)),
-            (Kind::Png, ..) => write_picture(width, height, &pixels, &mut file)?,
-        }
+        jpeg_encoder::Encoder::new(&mut file, QUALITY)
+            .encode(pixels, columns, rows, jpeg_encoder::ColorType::Luma)
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, "the picture can't be written").caused_by(error)
+            })?;
         Ok(file)
     }
 }
@@ -129,10 +179,20 @@ impl ImageWriter for PictureWriter {
 
     fn write_slab(&mut self, data: &[u8]) -> Result<()> {
         let slices = self.progress.to_write(data.len())?;
-        for slice in data.chunks_exact(self.width * self.height * self.info.dtype().size()) {
-            self.dir.write(Path::new(&self.next_name()), &self.encode(slice)?)?;
-            self.pictures += 1;
-        }
+        let bytes = self.width * self.height * self.info.dtype().size();
+        let pictures: Vec<&[u8]> = data.chunks_exact(bytes).collect();
+        // An encoder has its pixels as numbers of four bytes, and as much again besides.
+        let memory = (self.width * self.height).saturating_mul(16);
+        for_each_parallel(
+            pictures.len(),
+            memory,
+            || (),
+            |(), index| {
+                let number = self.pictures + u64::try_from(index).unwrap_or(u64::MAX);
+                self.write(number, pictures[index])
+            },
+        )?;
+        self.pictures += u64::try_from(pictures.len()).unwrap_or(0);
         self.progress.advance(slices);
         Ok(())
     }

@@ -10,7 +10,7 @@ use volume::CreateOptions;
 use super::place::{Arrays, PastArgs, failed};
 use super::save::{Part, save_image};
 use crate::cli::output::Output;
-use crate::cli::volume::export::{Kind, parse_window};
+use crate::cli::volume::export::{Kind, StoredArgs, parse_window};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -18,13 +18,15 @@ pub(crate) struct Args {
     past: PastArgs,
     /// The array.
     array: String,
-    /// The file to write: .nii, .nii.gz, .tif, .ome.tif, .npy or .raw; one of that name is replaced. Or a folder:
-    /// .zarr, .ome.zarr, .precomputed; nothing of that name may be there.
+    /// The file to write: .nii, .nii.gz, .tif, .ome.tif, .npy, .h5 or .raw; one of that name is replaced. Or a folder:
+    /// .zarr, .ome.zarr, .precomputed, or a file for each slice in one, slices/z%04d.tif, .jp2, .png or .jpg; nothing
+    /// of that name may be there.
     image: PathBuf,
     /// Only a part, slowest axis first.
     #[arg(long, value_name = "Z0:Z1,Y0:Y1,X0:X1")]
     region: Option<String>,
-    /// The format, where the name doesn't say it; png and jpeg are folders of slices, for a look.
+    /// The format, where the name doesn't say it; tiff-slices, jp2, png and jpeg are folders of slices, the last two for
+    /// a look.
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
     kind: Option<Kind>,
     /// Compress the pages of a TIFF by deflate.
@@ -36,6 +38,8 @@ pub(crate) struct Args {
     /// The values that become black and white in pictures of slices.
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
     window: Option<String>,
+    #[command(flatten)]
+    stored: StoredArgs,
 }
 
 /// What a command has written from an array.
@@ -57,13 +61,13 @@ impl fmt::Display for Exported {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
-    let options = CreateOptions {
+    let options = args.stored.options(CreateOptions {
         format: args.kind.map(Kind::format),
         tiff_deflate: args.deflate,
         compressed_segmentation: args.compressed_segmentation,
         window: args.window.as_deref().map(parse_window).transpose()?,
         ..CreateOptions::default()
-    };
+    })?;
     let arrays = Arrays::to_read(&args.past)?;
     let meta = arrays.file.get_array(&args.array).map_err(failed)?;
     let part = Part::of(meta, args.region.as_deref())?;

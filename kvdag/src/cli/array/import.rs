@@ -13,17 +13,28 @@ use crate::cli::volume::import::name_of;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    place: PlaceArgs,
+    pub(super) place: PlaceArgs,
     #[command(flatten)]
-    image: ImageArgs,
-    /// The array's name; the image's unless given.
+    pub(super) image: ImageArgs,
+    /// The array's name; the image's unless given, and those of arrays that have names.
     #[arg(long, value_name = "NAME")]
-    array: Option<String>,
+    pub(super) array: Option<String>,
+    /// Only this variable of a NetCDF file, or dataset of an HDF5 one; all of them unless given.
+    #[arg(long, value_name = "NAME", conflicts_with = "shape")]
+    pub(super) variable: Option<String>,
     #[command(flatten)]
-    how: DefineArgs,
+    pub(super) how: DefineArgs,
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    let of_variables = args.image.holds_variables();
+    #[cfg(feature = "hdf5")]
+    if of_variables {
+        return super::variables::import(args, output);
+    }
+    if args.variable.is_some() && !of_variables {
+        return Err(Error::new(ErrorKind::InvalidArgument, "only HDF5 and NetCDF files have variables"));
+    }
     let name = match &args.array {
         Some(name) => name.clone(),
         None if args.image.name() == "-" => {

@@ -8,7 +8,9 @@ use array_file::{AttributeValue, DType};
 use chunks::{Codec, Region, zeroed};
 use engine_api::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
-use volume::{ImageInfo, ImageReader, RegionReader};
+#[cfg(feature = "hdf5")]
+use volume::Variables;
+use volume::{Format, ImageInfo, ImageReader, RegionReader, split_dataset};
 
 use super::place::{Arrays, failed};
 use crate::cli::interrupt::Careful;
@@ -26,8 +28,8 @@ pub(super) const SOURCE: &str = "source";
 /// The image that a command line names, and how to read it.
 #[derive(Debug, clap::Args)]
 pub(super) struct ImageArgs {
-    /// The image: .npy, .nii, .nii.gz, .tif, .ome.tif, .raw with --shape and --dtype, or a folder: .zarr, .ome.zarr,
-    /// .precomputed. `-` reads one from standard input.
+    /// The image: .npy, .nii, .nii.gz, .tif, .ome.tif, .h5, .nc, .raw with --shape and --dtype, or a folder: .zarr,
+    /// .ome.zarr, .precomputed. `-` reads one from standard input.
     pub(super) image: PathBuf,
     /// The shape of a raw file, slowest axis first.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', requires = "dtype")]
@@ -60,6 +62,12 @@ impl ImageArgs {
         }
         let spooled = spool()?;
         Ok(Input { image: import::open(spooled.path(), &options)?, _spooled: Some(spooled) })
+    }
+
+    /// Whether it is a file of several arrays that have names.
+    pub(super) fn holds_variables(&self) -> bool {
+        self.image.as_os_str() != "-"
+            && matches!(Format::of(&split_dataset(&self.image).0), Ok(Format::Hdf5 | Format::NetCdf))
     }
 
     pub(super) fn codec(&self) -> Result<Codec> {
@@ -111,8 +119,12 @@ pub(super) fn describe(arrays: &mut Arrays, array: &str, info: &ImageInfo) -> Re
 /// The chunk shape of an image that is stored in chunks, where ours may well have it too.
 pub(super) fn chunks_of(image: &Image) -> Option<Vec<u64>> {
     let Image::Regions(reader, _) = image else { return None };
-    let shape = reader.chunk_shape()?;
-    let size = u64::try_from(reader.info().dtype().size()).unwrap_or(8);
+    fitting(reader.chunk_shape()?, reader.info().dtype())
+}
+
+/// A chunk shape of others, where ours may well be it too.
+pub(super) fn fitting(shape: &[u64], dtype: chunks::DType) -> Option<Vec<u64>> {
+    let size = u64::try_from(dtype.size()).unwrap_or(8);
     let bytes = shape.iter().fold(size, |bytes, length| bytes.saturating_mul(*length));
     ((64 << 10)..=(16 << 20)).contains(&bytes).then(|| shape.to_vec())
 }
@@ -151,6 +163,31 @@ pub(super) fn load(
     Ok(region)
 }
 
+/// Writes all elements of a file's array to an array that is as large, and answers their bytes. They are pending.
+#[cfg(feature = "hdf5")]
+pub(super) fn load_variable(
+    arrays: &mut Arrays,
+    array: &str,
+    (file, index): (&Variables, usize),
+    output: Output,
+) -> Result<u64> {
+    let (shape, dtype) = (file.list()[index].shape.clone(), file.list()[index].dtype);
+    let size = u64::try_from(dtype.size()).unwrap_or(8);
+    let bytes = shape.iter().fold(size, |bytes, length| bytes.saturating_mul(*length));
+    let chunk_shape = arrays.file.get_array(array).map_err(failed)?.chunk_shape.clone();
+    let start = vec![0; shape.len()];
+    let mut target = Target { arrays, array, start: &start, chunk_shape: &chunk_shape, buffer: Vec::new() };
+    let bar = output.progress(bytes, "writing");
+    let careful = Careful::begin();
+    let mut read = |start: &[u64], shape: &[u64], out: &mut [u8]| file.read(index, start, shape, out);
+    target.write_parts(&shape, dtype.size(), &mut read, &mut |bytes| {
+        bar.inc(u64::try_from(bytes).unwrap_or(0));
+        careful.check()
+    })?;
+    bar.finish_and_clear();
+    Ok(bytes)
+}
+
 /// The part of an array that an image goes to.
 fn target(shape: &[u64], start: &[u64], extent: &[u64]) -> Result<Region> {
     if start.len() != shape.len() || extent.len() != shape.len() {
@@ -170,6 +207,9 @@ fn target(shape: &[u64], start: &[u64], extent: &[u64]) -> Result<Region> {
             .with("offset", format_args!("{start:?}"))),
     }
 }
+
+/// Reads a part: where it begins, how far it reaches, and where its elements go.
+type ReadPart<'a> = dyn FnMut(&[u64], &[u64], &mut [u8]) -> Result<()> + 'a;
 
 struct Target<'a> {
     arrays: &'a mut Arrays,
@@ -215,18 +255,43 @@ impl Target<'_> {
         watch: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
         let (shape, size) = (reader.info().shape().to_vec(), reader.info().dtype().size());
-        let steps = self.steps(&shape, u64::try_from(size).unwrap_or(8));
+        let mut read = |start: &[u64], shape: &[u64], out: &mut [u8]| {
+            let offset: Vec<i64> = start.iter().map(|start| start.cast_signed()).collect();
+            reader.read_region(&Region::new(&offset, shape)?, out)
+        };
+        self.write_parts(&shape, size, &mut read, watch)
+    }
+
+    /// Writes boxes of whole chunks, which `read` reads.
+    fn write_parts(
+        &mut self,
+        shape: &[u64],
+        size: usize,
+        read: &mut ReadPart<'_>,
+        watch: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        if shape.contains(&0) {
+            return Ok(());
+        }
+        if shape.is_empty() {
+            self.resize(size)?;
+            read(&[], &[], &mut self.buffer)?;
+            return self.put(&[]);
+        }
+        let steps = self.steps(shape, u64::try_from(size).unwrap_or(8));
         let start = self.start.to_vec();
         let mut part: Vec<Range<u64>> = Vec::new();
-        while next_box(&mut part, &shape, |axis, at| {
+        while next_box(&mut part, shape, |axis, at| {
             let into = start[axis] + at;
             (into - into % steps[axis]).saturating_add(steps[axis]) - start[axis]
         }) {
-            let offset: Vec<i64> = part.iter().map(|axis| axis.start.cast_signed()).collect();
+            let offset: Vec<u64> = part.iter().map(|axis| axis.start).collect();
             let extent: Vec<u64> = part.iter().map(|axis| axis.end - axis.start).collect();
-            let region = Region::new(&offset, &extent)?;
-            self.resize(region.bytes(size)?)?;
-            reader.read_region(&region, &mut self.buffer)?;
+            let bytes = extent
+                .iter()
+                .try_fold(size, |bytes, length| bytes.checked_mul(usize::try_from(*length).ok()?));
+            self.resize(bytes.ok_or_else(|| Error::new(ErrorKind::TooLarge, "a chunk doesn't fit memory"))?)?;
+            read(&offset, &extent, &mut self.buffer)?;
             self.put(&part)?;
             watch(self.buffer.len())?;
         }

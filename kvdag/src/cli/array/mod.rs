@@ -14,6 +14,8 @@ mod read;
 mod save;
 mod stats;
 mod values;
+#[cfg(feature = "hdf5")]
+mod variables;
 mod verify;
 mod write;
 
@@ -54,7 +56,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     /// List the commits of a file, or name one.
     History(history::Args),
-    /// Import an image as a new array.
+    /// Import an image as a new array, or all arrays of an HDF5 or NetCDF file.
     Import(import::Args),
     /// Export an array, or a region of it, as an image.
     Export(export::Args),

@@ -21,8 +21,9 @@ pub(crate) struct Args {
     store: String,
     /// The volume.
     volume: String,
-    /// The file to write: .nii, .nii.gz, .tif, .ome.tif, .npy or .raw; one of that name is replaced. Or a folder:
-    /// .zarr, .ome.zarr, .precomputed; nothing of that name may be there.
+    /// The file to write: .nii, .nii.gz, .tif, .ome.tif, .npy, .h5 or .raw; one of that name is replaced. Or a folder:
+    /// .zarr, .ome.zarr, .precomputed, or a file for each slice in one, slices/z%04d.tif, .jp2, .png or .jpg; nothing
+    /// of that name may be there.
     file: PathBuf,
     /// The version; the newest on the main branch unless given.
     #[arg(long, value_name = "VERSION")]
@@ -39,7 +40,8 @@ pub(crate) struct Args {
     /// Compress the pages of a TIFF by deflate.
     #[arg(long)]
     deflate: bool,
-    /// The format, where the name doesn't say it; png and jpeg are folders of slices, for a look.
+    /// The format, where the name doesn't say it; tiff-slices, jp2, png and jpeg are folders of slices, the last two for
+    /// a look.
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
     kind: Option<Kind>,
     /// Store the labels of a precomputed folder, u32 or u64, as compressed segmentation.
@@ -48,6 +50,38 @@ pub(crate) struct Args {
     /// The values that become black and white in pictures of slices.
     #[arg(long, value_name = "LOW,HIGH", allow_hyphen_values = true)]
     window: Option<String>,
+    #[command(flatten)]
+    stored: StoredArgs,
+}
+
+/// How formats that leave a choice store elements.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct StoredArgs {
+    /// The path of the dataset in an HDF5 file; /volume unless given.
+    #[arg(long, value_name = "PATH")]
+    dataset: Option<String>,
+    /// How HDF5 and TIFF are compressed: none, gzip, or gzip:0 to gzip:9.
+    #[arg(long, value_name = "HOW", conflicts_with = "deflate")]
+    compression: Option<String>,
+    /// The shape of the chunks of HDF5, Zarr and precomputed volumes, slowest axis first.
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',')]
+    chunk: Option<Vec<u64>>,
+    /// Let JPEG 2000 lose what leaves a signal to noise ratio of so many decibels, about; it loses nothing unless given.
+    #[arg(long, value_name = "DECIBELS")]
+    psnr: Option<f64>,
+}
+
+impl StoredArgs {
+    /// Options, with these among them.
+    pub(crate) fn options(&self, others: CreateOptions) -> Result<CreateOptions> {
+        Ok(CreateOptions {
+            dataset: self.dataset.clone(),
+            compression: self.compression.as_deref().map(str::parse).transpose()?,
+            chunk_shape: self.chunk.clone(),
+            psnr: self.psnr,
+            ..others
+        })
+    }
 }
 
 /// The formats by name.
@@ -58,9 +92,12 @@ pub(crate) enum Kind {
     OmeTiff,
     Npy,
     Raw,
+    Hdf5,
     Zarr,
     OmeZarr,
     Precomputed,
+    TiffSlices,
+    Jp2,
     Png,
     Jpeg,
 }
@@ -73,9 +110,12 @@ impl Kind {
             Self::OmeTiff => Format::OmeTiff,
             Self::Npy => Format::Npy,
             Self::Raw => Format::Raw,
+            Self::Hdf5 => Format::Hdf5,
             Self::Zarr => Format::Zarr,
             Self::OmeZarr => Format::OmeZarr,
             Self::Precomputed => Format::Precomputed,
+            Self::TiffSlices => Format::TiffSlices,
+            Self::Jp2 => Format::Jpeg2000Slices,
             Self::Png => Format::PngSlices,
             Self::Jpeg => Format::JpegSlices,
         }
@@ -126,13 +166,13 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let region = args.region.as_deref().map(str::parse::<Region>).transpose()?;
     let format = args.kind.map(Kind::format);
     let window = args.window.as_deref().map(parse_window).transpose()?;
-    let options = CreateOptions {
+    let options = args.stored.options(CreateOptions {
         format,
         tiff_deflate: args.deflate,
         compressed_segmentation: args.compressed_segmentation,
         window,
         ..CreateOptions::default()
-    };
+    })?;
     let at = args.at.as_deref();
     if args.scales {
         return output.print(&export_all(&store, &args.volume, &args.file, at, &options, output)?);
@@ -182,8 +222,8 @@ fn export_all(
     let slices = grids.iter().map(|grid| grid.shape().first().copied().unwrap_or(0)).sum();
     let bar = output.progress(slices, "exporting");
     let careful = Careful::begin();
-    let options =
-        CreateOptions { chunk_shape: Some(volume.grid().chunk_shape().to_vec()), ..options.clone() };
+    let chunk_shape = options.chunk_shape.clone().unwrap_or_else(|| volume.grid().chunk_shape().to_vec());
+    let options = CreateOptions { chunk_shape: Some(chunk_shape), ..options.clone() };
     export_scales(&volume, |infos| create_scales(file, infos, &options), &mut |done| {
         bar.set_position(done);
         careful.check()

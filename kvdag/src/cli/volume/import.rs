@@ -9,7 +9,7 @@ use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
 use volume::{
     ImageInfo, ImageReader, ImportOptions, RawSpec, RegionReader, Stage, Volume, import_image,
-    import_regions, open_image, open_regions, write_image,
+    import_regions, open_image, open_regions, split_dataset, write_image,
 };
 
 use super::scales::{ScaleOptions, stages};
@@ -21,7 +21,7 @@ use crate::cli::store::{self, AnyStore};
 pub(crate) struct Args {
     /// The store; it is made when it isn't there.
     store: String,
-    /// The image: .nii, .nii.gz, .tif, .ome.tif, .npy, .raw with --shape and --dtype, or a folder: .zarr, or a
+    /// The image: .nii, .nii.gz, .tif, .ome.tif, .npy, .h5, .nc, .raw with --shape and --dtype, or a folder: .zarr, or a
     /// Neuroglancer precomputed one.
     file: PathBuf,
     #[command(flatten)]
@@ -59,6 +59,9 @@ pub(crate) struct Options {
     /// The elements are labels: an index is kept of the chunks that hold each, and scales are made by votes.
     #[arg(long, conflicts_with = "offset")]
     pub(crate) labels: bool,
+    /// The dataset of an HDF5 or NetCDF file that has several; `scan.h5:/entry/data` names one too.
+    #[arg(long, value_name = "PATH", conflicts_with = "shape")]
+    pub(crate) dataset: Option<String>,
     /// The shape of a raw file, slowest axis first.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', requires = "dtype")]
     pub(crate) shape: Option<Vec<u64>>,
@@ -98,7 +101,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let image = open(&args.file, &args.options)?;
     let name = match &args.options.name {
         Some(name) => name.clone(),
-        None => name_of(&args.file)?,
+        None => name_of(&split_dataset(&args.file).0)?,
     };
     let store = store::open_or_create(&args.store)?;
     output.print(&import(&store, image, &name, &args.options, output)?)
@@ -123,6 +126,10 @@ impl Image {
 
 /// Opens the image before anything else is touched, so that a bad file changes nothing.
 pub(crate) fn open(file: &Path, options: &Options) -> Result<Image> {
+    let file = &match &options.dataset {
+        Some(dataset) => with_dataset(file, dataset),
+        None => file.to_owned(),
+    };
     let raw = match (&options.shape, &options.dtype) {
         (Some(shape), Some(dtype)) => Some(RawSpec { shape: shape.clone(), dtype: dtype.parse::<DType>()? }),
         _ => None,
@@ -135,14 +142,27 @@ pub(crate) fn open(file: &Path, options: &Options) -> Result<Image> {
     Ok(Image::Slabs(open_image(file, raw.as_ref())?))
 }
 
+/// The name by which a dataset of a file is opened.
+fn with_dataset(file: &Path, dataset: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(":/");
+    name.push(dataset.trim_start_matches('/'));
+    name.into()
+}
+
 /// A file's place, length and time of change: an import that was cut short goes on with the same file alone.
 fn identity_of(file: &Path) -> Result<String> {
     let failed = |error| Error::from_io(error, "the image can't be looked at").with("file", file.display());
+    let (file, dataset) = split_dataset(file);
     let place = file.canonicalize().map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let changed = metadata.modified().map_err(failed)?;
     let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(format!("{} of {} bytes, changed {}", place.display(), metadata.len(), since.as_nanos()))
+    let identity = format!("{} of {} bytes, changed {}", place.display(), metadata.len(), since.as_nanos());
+    Ok(match dataset {
+        Some(dataset) => format!("{dataset} in {identity}"),
+        None => identity,
+    })
 }
 
 pub(crate) fn import(

@@ -9,7 +9,8 @@
 mod directory;
 mod ome;
 mod read;
+mod strips;
 mod write;
 
 pub(super) use read::open;
-pub(super) use write::{create, create_ome};
+pub(super) use write::{create, create_ome, encode_slice};

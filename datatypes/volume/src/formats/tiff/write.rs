@@ -1,25 +1,26 @@
 //! Writes TIFF stacks.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use chunks::DType;
+use chunks::{DType, for_each_parallel};
 use engine_api::{Error, ErrorKind, Result};
 use tiff::TiffError;
 use tiff::encoder::colortype::{
     ColorType, Gray8, Gray16, Gray32, Gray32Float, Gray64, Gray64Float, GrayI8, GrayI16, GrayI32, GrayI64,
 };
-use tiff::encoder::{
-    Compression, DeflateLevel, TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue,
-};
+use tiff::encoder::{TiffEncoder, TiffKind, TiffKindBig, TiffKindStandard, TiffValue};
 use tiff::tags::Tag;
 
 use super::ome;
 use super::read::page_bytes;
+use super::strips::{self, Strips};
+use crate::formats::create::DeflateLevel;
 use crate::formats::info::ImageInfo;
 use crate::formats::io::{ImageWriter, Progress};
 use crate::formats::partial_file::PartialFile;
+use crate::formats::png::GraySlice;
 
 /// Images over this size are written as `BigTIFF`: offsets of TIFF have 32 bits, and the directories of many
 /// pages need room too.
@@ -35,6 +36,7 @@ struct TiffWriter {
     file: Arc<Mutex<PartialFile>>,
     info: ImageInfo,
     progress: Progress,
+    deflate: Option<DeflateLevel>,
     /// A slice is several pages where an OME-TIFF has axes before z.
     page_bytes: usize,
     width: u32,
@@ -47,7 +49,7 @@ struct TiffWriter {
 pub(in crate::formats) fn create(
     path: &Path,
     info: &ImageInfo,
-    deflate: bool,
+    deflate: Option<DeflateLevel>,
 ) -> Result<Box<dyn ImageWriter>> {
     if info.shape().len() != 3 {
         return Err(Error::new(ErrorKind::Unsupported, "a TIFF stack has three axes: z, y, x")
@@ -63,7 +65,7 @@ pub(in crate::formats) fn create(
 pub(in crate::formats) fn create_ome(
     path: &Path,
     info: &ImageInfo,
-    deflate: bool,
+    deflate: Option<DeflateLevel>,
 ) -> Result<Box<dyn ImageWriter>> {
     let description = ome::describe(info)?;
     create_kind(path, info, deflate, is_big(info), Some(description))
@@ -76,7 +78,7 @@ fn is_big(info: &ImageInfo) -> bool {
 fn create_kind(
     path: &Path,
     info: &ImageInfo,
-    deflate: bool,
+    deflate: Option<DeflateLevel>,
     big: bool,
     description: Option<String>,
 ) -> Result<Box<dyn ImageWriter>> {
@@ -92,15 +94,23 @@ fn create_kind(
     let page_bytes = page_bytes(info)?;
     let file = Arc::new(Mutex::new(PartialFile::create(path)?));
     let shared = SharedFile(Arc::clone(&file));
-    let compression =
-        if deflate { Compression::Deflate(DeflateLevel::Balanced) } else { Compression::Uncompressed };
     let encoder = if big {
-        Encoder::Big(TiffEncoder::new_big(shared).map_err(failed)?.with_compression(compression))
+        Encoder::Big(TiffEncoder::new_big(shared).map_err(failed)?)
     } else {
-        Encoder::Standard(TiffEncoder::new(shared).map_err(failed)?.with_compression(compression))
+        Encoder::Standard(TiffEncoder::new(shared).map_err(failed)?)
     };
     let info = info.clone();
-    Ok(Box::new(TiffWriter { encoder, file, info, progress, page_bytes, width, height, description }))
+    Ok(Box::new(TiffWriter {
+        encoder,
+        file,
+        info,
+        progress,
+        deflate,
+        page_bytes,
+        width,
+        height,
+        description,
+    }))
 }
 
 impl ImageWriter for TiffWriter {
@@ -110,13 +120,22 @@ impl ImageWriter for TiffWriter {
 
     fn write_slab(&mut self, data: &[u8]) -> Result<()> {
         let slices = self.progress.to_write(data.len())?;
-        for page in data.chunks_exact(self.page_bytes) {
-            let size = (self.width, self.height);
+        let size = (self.width, self.height);
+        let pages: Vec<&[u8]> = data.chunks_exact(self.page_bytes).collect();
+        let mut packed = match self.deflate {
+            Some(level) => compress_pages(&pages, size, self.info.dtype(), level)?,
+            None => Vec::new(),
+        }
+        .into_iter();
+        for page in pages {
+            let page = match packed.next() {
+                Some((cut, strips)) => Page::Strips(cut, strips),
+                None => Page::Plain(size, self.info.dtype(), page),
+            };
             let description = self.description.take();
-            let dtype = self.info.dtype();
             match &mut self.encoder {
-                Encoder::Standard(encoder) => write_page(encoder, size, dtype, page, description.as_deref()),
-                Encoder::Big(encoder) => write_page(encoder, size, dtype, page, description.as_deref()),
+                Encoder::Standard(encoder) => write_page(encoder, &page, description.as_deref()),
+                Encoder::Big(encoder) => write_page(encoder, &page, description.as_deref()),
             }
             .map_err(failed)?;
         }
@@ -137,22 +156,85 @@ impl ImageWriter for TiffWriter {
     }
 }
 
-fn write_page<K: TiffKind>(
-    encoder: &mut TiffEncoder<SharedFile, K>,
+/// What is to be written as a page.
+enum Page<'a> {
+    /// Elements as they are.
+    Plain((u32, u32), DType, &'a [u8]),
+    /// Strips that are compressed.
+    Strips(Strips, Vec<Vec<u8>>),
+}
+
+/// The strips of pages, compressed on several threads.
+fn compress_pages(
+    pages: &[&[u8]],
     size: (u32, u32),
     dtype: DType,
-    page: &[u8],
+    level: DeflateLevel,
+) -> Result<Vec<(Strips, Vec<Vec<u8>>)>> {
+    let row_bytes = usize::try_from(size.0).unwrap_or(usize::MAX).saturating_mul(dtype.size());
+    let cut = Strips::new(size, row_bytes, dtype);
+    let strips: Vec<&[u8]> = pages.iter().flat_map(|page| page.chunks(cut.bytes())).collect();
+    let packed: Vec<OnceLock<Vec<u8>>> = strips.iter().map(|_| OnceLock::new()).collect();
+    for_each_parallel(
+        strips.len(),
+        2 * cut.bytes(),
+        || (),
+        |(), index| {
+            let strip = strips::compress(strips[index], level)?;
+            packed[index].get_or_init(|| strip);
+            Ok(())
+        },
+    )?;
+    let mut packed = packed.into_iter().filter_map(OnceLock::into_inner);
+    Ok(pages
+        .iter()
+        .map(|page| (cut, packed.by_ref().take(page.len().div_ceil(cut.bytes())).collect()))
+        .collect())
+}
+
+/// A slice as a file of its own.
+pub(in crate::formats) fn encode_slice(
+    slice: &GraySlice<'_>,
+    deflate: Option<DeflateLevel>,
+) -> Result<Vec<u8>> {
+    let (Ok(width), Ok(height)) = (u32::try_from(slice.width), u32::try_from(slice.height)) else {
+        return Err(Error::new(ErrorKind::TooLarge, "a TIFF page has no room for the slice"));
+    };
+    let page = match deflate {
+        None => Page::Plain((width, height), slice.dtype, slice.data),
+        Some(level) => match compress_pages(&[slice.data], (width, height), slice.dtype, level)?.pop() {
+            Some((cut, strips)) => Page::Strips(cut, strips),
+            None => return Err(Error::new(ErrorKind::Internal, "the slice wasn't compressed")),
+        },
+    };
+    let mut file = Cursor::new(Vec::new());
+    if u64::try_from(slice.data.len()).unwrap_or(u64::MAX) > MOST_STANDARD_BYTES {
+        write_page(&mut TiffEncoder::new_big(&mut file).map_err(failed)?, &page, None)
+    } else {
+        write_page(&mut TiffEncoder::new(&mut file).map_err(failed)?, &page, None)
+    }
+    .map_err(failed)?;
+    Ok(file.into_inner())
+}
+
+fn write_page<W: Write + Seek, K: TiffKind>(
+    encoder: &mut TiffEncoder<W, K>,
+    page: &Page<'_>,
     description: Option<&str>,
 ) -> tiff::TiffResult<()> {
+    let (size, dtype, page) = match page {
+        Page::Plain(size, dtype, page) => (*size, *dtype, *page),
+        Page::Strips(cut, strips) => return strips::write_page(encoder, *cut, strips, description),
+    };
     macro_rules! typed {
         ($color:ty, $number:ty) => {{
             let (elements, _) = page.as_chunks();
             let numbers: Vec<_> = elements.iter().map(|bytes| <$number>::from_le_bytes(*bytes)).collect();
-            write_numbers::<$color, K>(encoder, size, &numbers, description)
+            write_numbers::<$color, W, K>(encoder, size, &numbers, description)
         }};
     }
     match dtype {
-        DType::U8 | DType::Bool => write_numbers::<Gray8, K>(encoder, size, page, description),
+        DType::U8 | DType::Bool => write_numbers::<Gray8, W, K>(encoder, size, page, description),
         DType::U16 => typed!(Gray16, u16),
         DType::U32 => typed!(Gray32, u32),
         DType::U64 => typed!(Gray64, u64),
@@ -165,8 +247,8 @@ fn write_page<K: TiffKind>(
     }
 }
 
-fn write_numbers<C: ColorType, K: TiffKind>(
-    encoder: &mut TiffEncoder<SharedFile, K>,
+fn write_numbers<C: ColorType, W: Write + Seek, K: TiffKind>(
+    encoder: &mut TiffEncoder<W, K>,
     (width, height): (u32, u32),
     numbers: &[C::Inner],
     description: Option<&str>,
@@ -220,7 +302,8 @@ mod tests {
         let path = dir.path().join("a.tif");
         let info = ImageInfo::new(&[3, 2, 2], DType::U32).unwrap();
         let data: Vec<u8> = (0..48).collect();
-        for (big, deflate) in [(true, false), (true, true), (false, false)] {
+        let level = DeflateLevel::new(9).unwrap();
+        for (big, deflate) in [(true, None), (true, Some(level)), (false, None), (false, Some(level))] {
             let mut writer = create_kind(&path, &info, deflate, big, None).unwrap();
             writer.write_slab(&data).unwrap();
             writer.finish().unwrap();
