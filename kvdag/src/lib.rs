@@ -34,6 +34,8 @@ pub mod tiers;
 
 #[cfg(feature = "array")]
 pub use array_file;
+#[cfg(feature = "blockfs")]
+pub use blockfs;
 pub use chunks;
 pub use downres;
 pub use engine_api::*;

@@ -13,14 +13,22 @@ const MOST_WORKERS: usize = 16;
 /// What the buffers of all workers may take together.
 const BUFFER_BUDGET: usize = 512 << 20;
 
+/// The most threads that a piece of work may have.
+static LIMIT: AtomicUsize = AtomicUsize::new(MOST_WORKERS);
+
+/// Lets no piece of work that begins from now on have more threads than this, in the whole process; one at least.
+pub fn limit_workers(most: usize) {
+    LIMIT.store(most.clamp(1, MOST_WORKERS), Ordering::Relaxed);
+}
+
 /// The number of threads for `tasks` tasks that need `buffer_bytes` of memory each: at most one per
-/// processor, 16, and one per `buffer_bytes` in 512 MiB; at least one.
+/// processor, 16 or what [`limit_workers`] allows, and one per `buffer_bytes` in 512 MiB; at least one.
 pub fn worker_count(tasks: usize, buffer_bytes: usize) -> usize {
     // Asking the operating system reads files of the control group, which costs more than a small chunk.
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     let processors = *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
     let affordable = BUFFER_BUDGET / buffer_bytes.max(1);
-    tasks.min(processors).min(MOST_WORKERS).min(affordable).max(1)
+    tasks.min(processors).min(LIMIT.load(Ordering::Relaxed)).min(affordable).max(1)
 }
 
 /// Calls `work` once for each index below `tasks`, on [`worker_count`] threads, each with a state of its own

@@ -25,7 +25,7 @@ pub fn export_region<S: Store>(
     grid.check_region(region)?;
     let info = volume.properties().image(scale, region.shape())?;
     let mut writer = create(&info)?;
-    write_slabs(store, region, &mut *writer, watch)?;
+    export_chunks(store, region, u64::MAX, &mut *writer, watch)?;
     writer.finish()
 }
 
@@ -49,21 +49,29 @@ pub fn export_scales<S: Store>(
     for (scale, mut writer) in create(&infos)?.into_iter().enumerate() {
         let store = volume.scale(scale)?;
         let bounds = store.grid().bounds();
-        write_slabs(store, &bounds, &mut *writer, &mut |done| watch(before + done))?;
+        export_chunks(store, &bounds, u64::MAX, &mut *writer, &mut |done| watch(before + done))?;
         writer.finish()?;
         before += bounds.shape()[0];
     }
     Ok(())
 }
 
-fn write_slabs(
+/// Writes a region of an array in chunks to an image of its shape, of which `memory` bytes are read at once, or one slice;
+/// chunks are read once where a row of them takes no more.
+///
+/// # Errors
+/// `InvalidArgument` when the region is out of the array's bounds; what the store and the writer answer.
+pub fn export_chunks(
     store: &dyn ChunkStore,
     region: &Region,
+    memory: u64,
     writer: &mut dyn ImageWriter,
     watch: &mut Watch<'_>,
 ) -> Result<()> {
     let (grid, info) = (store.grid(), writer.info().clone());
-    let rows = grid.chunk_shape().first().copied().unwrap_or(1);
+    grid.check_region(region)?;
+    let slice = u64::try_from(info.slice_bytes()?).unwrap_or(u64::MAX);
+    let rows = grid.chunk_shape().first().copied().unwrap_or(1).min(memory / slice.max(1)).max(1);
     let mut buffer = zeroed(info.slab_bytes(rows.min(info.slices()))?)?;
     let (mut start, end) = (region.offset()[0], region.end(0));
     let mut done = 0;

@@ -17,6 +17,8 @@
 mod archive;
 #[cfg(feature = "array")]
 mod array;
+#[cfg(feature = "blockfs")]
+mod blockfs;
 mod branch;
 mod branch_change;
 mod bundle;
@@ -108,6 +110,10 @@ enum Command {
     #[cfg(feature = "array")]
     #[command(subcommand)]
     Array(array::Command),
+    /// BlockFS: volumes in a few large files, read and written by many processes at once.
+    #[cfg(feature = "blockfs")]
+    #[command(subcommand)]
+    Blockfs(blockfs::Command),
     /// Short for `kvdag volume import`.
     #[command(hide = true)]
     Import(volume::import::Args),
@@ -195,6 +201,9 @@ pub fn main() -> ExitCode {
     if let Some(code) = conformance::serve_child() {
         return code;
     }
+    #[cfg(feature = "blockfs")]
+    let cli = Cli::parse_from(blockfs::arguments(std::env::args_os()));
+    #[cfg(not(feature = "blockfs"))]
     let cli = Cli::parse();
     let output = Output { format: cli.format, silent: cli.silent };
     interrupt::listen();
@@ -220,6 +229,8 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Volume(command) => return volume::run(command, output),
         #[cfg(feature = "array")]
         Command::Array(command) => return array::run(command, output),
+        #[cfg(feature = "blockfs")]
+        Command::Blockfs(command) => return blockfs::run(command, output),
         Command::Import(args) => volume::import::run(&args, output),
         Command::Export(args) => volume::export::run(&args, output),
         Command::Fill(args) => volume::fill::run(&args, output),

@@ -18,15 +18,22 @@ use super::store;
 pub(crate) struct Args {
     /// The store; what others change in it meanwhile, where its engine lets them, is seen.
     store: String,
-    /// Where to listen; port 0 is any that is free. Whoever reaches the address can read what is served.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
-    addr: String,
     /// Only this volume; it may be given several times.
     #[arg(long, value_name = "NAME")]
     volume: Vec<String>,
     /// A volume whose elements are labels, though it wasn't made as one of labels; it may be given several times.
     #[arg(long, value_name = "NAME")]
     labels: Vec<String>,
+    #[command(flatten)]
+    listen: ListenArgs,
+}
+
+/// Where and to whom a server answers.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ListenArgs {
+    /// Where to listen; port 0 is any that is free. Whoever reaches the address can read what is served.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    addr: String,
     /// How many seconds a client may take to send a request, or leave an answer lying; then its connection is closed.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
@@ -53,11 +60,16 @@ impl fmt::Display for Serving {
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
     let catalog = StoreCatalog::new(store, args.volume.clone(), args.labels.clone())?;
+    listen(&args.store, catalog, &args.listen, output)
+}
+
+/// Serves until it is ended.
+pub(crate) fn listen(store: &str, catalog: impl Catalog, args: &ListenArgs, output: Output) -> Result<()> {
     let volumes = catalog.volumes()?.into_iter().map(|volume| volume.name).collect();
     let limits =
         Limits { stall: Duration::from_secs(args.timeout), connections: usize::from(args.connections) };
     let server = Server::bind(args.addr.as_str(), catalog)?.limits(limits);
-    output.print(&Serving { store: args.store.clone(), address: server.local_addr()?, volumes })?;
+    output.print(&Serving { store: store.to_owned(), address: server.local_addr()?, volumes })?;
     // Being ended is no failure of a server. The command's own handler hears of Ctrl-C as well, maybe only when all is
     // done here; until the process is gone it must find that somebody looks at it.
     mem::forget(Careful::begin());

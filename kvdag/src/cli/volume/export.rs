@@ -8,9 +8,12 @@ use engine_api::version::Version;
 use engine_api::{Error, ErrorKind, Result, Store};
 use serde::Serialize;
 use volume::{
-    CreateOptions, Format, Volume, VolumeAt, create_image_with, create_scales, export_region, export_scales,
+    CreateOptions, Format, ImageInfo, ImageWriter, Volume, VolumeAt, create_image_with, create_scales,
+    export_region, export_scales,
 };
 
+#[cfg(feature = "blockfs")]
+use crate::cli::blockfs::{BlockFsImageWriter, TargetArgs, is_blockfs};
 use crate::cli::interrupt::Careful;
 use crate::cli::output::Output;
 use crate::cli::store::{self, AnyStore};
@@ -199,13 +202,22 @@ pub(crate) fn export(
     };
     let bar = output.progress(region.shape().first().copied().unwrap_or(0), "exporting");
     let careful = Careful::begin();
-    let create = |info: &volume::ImageInfo| create_image_with(file, info, options);
+    let create = |info: &ImageInfo| create(file, info, options);
     export_region(&volume, (scale, &region), create, &mut |slices| {
         bar.set_position(slices);
         careful.check()
     })?;
     bar.finish_and_clear();
     Ok(Exported::new((name, &version), file, volume.grid(), (scale, &region)))
+}
+
+/// Creates an image, or a volume of BlockFS.
+fn create(file: &Path, info: &ImageInfo, options: CreateOptions) -> Result<Box<dyn ImageWriter>> {
+    #[cfg(feature = "blockfs")]
+    if options.format.is_none() && is_blockfs(file) {
+        return Ok(Box::new(BlockFsImageWriter::create(file, info, &TargetArgs::of(&options))?));
+    }
+    create_image_with(file, info, options)
 }
 
 fn export_all(

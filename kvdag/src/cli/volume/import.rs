@@ -13,6 +13,8 @@ use volume::{
 };
 
 use super::scales::{ScaleOptions, stages};
+#[cfg(feature = "blockfs")]
+use crate::cli::blockfs::{BlockFsImage, is_blockfs};
 use crate::cli::interrupt::Careful;
 use crate::cli::output::{self, Output};
 use crate::cli::store::{self, AnyStore};
@@ -134,6 +136,10 @@ pub(crate) fn open(file: &Path, options: &Options) -> Result<Image> {
         (Some(shape), Some(dtype)) => Some(RawSpec { shape: shape.clone(), dtype: dtype.parse::<DType>()? }),
         _ => None,
     };
+    #[cfg(feature = "blockfs")]
+    if options.offset.is_none() && is_blockfs(file) {
+        return Ok(Image::Regions(Box::new(BlockFsImage::open(file)?), identity_of(file)?));
+    }
     if options.offset.is_none()
         && let Some(regions) = open_regions(file, raw.as_ref())?
     {

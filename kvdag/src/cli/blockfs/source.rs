@@ -1,0 +1,45 @@
+//! A volume of BlockFS as an image.
+
+use std::path::Path;
+
+use blockfs::BlockFs;
+use chunks::Region;
+use engine_api::{Error, ErrorKind, Result};
+use volume::{ImageInfo, RegionReader};
+
+/// A volume that is read as any image is.
+#[derive(Debug)]
+pub(crate) struct BlockFsImage {
+    pub(super) volume: BlockFs,
+    info: ImageInfo,
+    block: [u64; 3],
+}
+
+impl BlockFsImage {
+    /// # Errors
+    /// Those of [`BlockFs::open`]; `Unsupported` for voxels that images don't have, such as complex numbers.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let volume = BlockFs::open(path)?;
+        let what = volume.info()?;
+        let dtype = what.element.dtype().ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, "no other format here has voxels of this type")
+                .with("type", &what.element)
+        })?;
+        let info = ImageInfo::new(&what.extent, dtype)?;
+        Ok(Self { volume, info, block: what.block })
+    }
+}
+
+impl RegionReader for BlockFsImage {
+    fn info(&self) -> &ImageInfo {
+        &self.info
+    }
+
+    fn chunk_shape(&self) -> Option<&[u64]> {
+        Some(&self.block)
+    }
+
+    fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        self.volume.read_region(region, out)
+    }
+}
