@@ -44,8 +44,7 @@ def compare_lossy(what, read, expected, decibels):
     assert read.dtype == expected.dtype and read.shape == expected.shape, f"{what}: {read.dtype} {read.shape}"
     mean = numpy.mean((read.astype("f8") - expected) ** 2)
     ratio = 10 * numpy.log10(float(numpy.iinfo(expected.dtype).max) ** 2 / max(mean, 1e-9))
-    # The encoder estimates what it loses, and in small pictures is off by a little.
-    assert ratio > decibels - 3, f"{what}: {ratio} dB"
+    assert ratio >= decibels, f"{what}: {ratio} dB"
     compared += 1
 
 
