@@ -61,6 +61,8 @@ for image in json.loads((folder / "expected.json").read_text()):
             compare(path.name, dataset[...], expected)
             assert [dimension.label for dimension in dataset.dims] == ["z", "y", "x"], path.name
             assert dataset.attrs["units"] == "nm,nm,nm" and list(dataset.attrs["spacing"]) == [40.0, 4.5, 4.0]
+            assert dataset.attrs["operator"] == "Ada" and dataset.attrs["gain"] == 2.5, path.name
+            assert list(dataset.attrs["counts"]) == [1, 2, 3] and list(dataset.attrs["words"]) == ["a", "bc"]
             wanted = "gzip" if "gzip" in path.name else None
             assert dataset.compression == wanted and dataset.chunks == (2, 3, 4), path.name
     for kind in ["plain", "gzip"]:
