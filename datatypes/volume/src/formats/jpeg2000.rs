@@ -128,13 +128,13 @@ fn encode(
     let write_failed = |error| Error::from_io(error, "a file of the image can't be written");
     let mut stream = Stream::new_file(path, BUFFER, false).map_err(write_failed)?;
     if codec.start_compress(&mut image, &mut stream) == 0 {
-        return Err(failed("start"));
+        return Err(not_written("start"));
     }
     if codec.encode(&mut stream) == 0 {
-        return Err(failed("encode"));
+        return Err(not_written("encode"));
     }
     if codec.end_compress(&mut stream) == 0 {
-        return Err(failed("end"));
+        return Err(not_written("end"));
     }
     stream.flush().map_err(write_failed)
 }
@@ -160,6 +160,11 @@ fn read_failed(error: io::Error) -> Error {
 
 fn too_large() -> Error {
     Error::new(ErrorKind::TooLarge, "a slice is too large for a picture")
+}
+
+/// The encoder doesn't tell what it couldn't write; that it failed at all is most often that.
+fn not_written(step: &'static str) -> Error {
+    Error::new(ErrorKind::Io, "a file of the image can't be encoded or written").with("step", step)
 }
 
 fn failed(step: &'static str) -> Error {
