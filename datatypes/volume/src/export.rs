@@ -1,9 +1,9 @@
 //! Volumes that become images, a row of chunks at a time.
 
 use chunks::{ChunkStore, MultiscaleStore, Region, read_region, zeroed};
-use engine_api::{Result, Store};
+use engine_api::{Error, ErrorKind, Result, Store};
 
-use crate::formats::{ImageInfo, ImageWriter};
+use crate::formats::{ImageInfo, ImageWriter, RegionReader};
 use crate::import::next_multiple;
 use crate::volume_at::VolumeAt;
 
@@ -25,7 +25,48 @@ pub fn export_region<S: Store>(
     grid.check_region(region)?;
     let info = volume.properties().image(scale, region.shape())?;
     let mut writer = create(&info)?;
-    export_chunks(store, region, u64::MAX, &mut *writer, watch)?;
+    write_slabs(store, region, &mut *writer, watch)?;
+    writer.finish()
+}
+
+/// What is read at once of an image that isn't in rows of chunks, about.
+const SLAB_BYTES: u64 = 64 << 20;
+
+/// Writes a region of an image that is read anywhere to another, which `create` makes once its shape is known. A source
+/// that is no file takes part by a [`RegionReader`] of its own.
+///
+/// Memory is bounded by a row of the source's chunks, or some 64 MiB, and what the writer keeps.
+///
+/// # Errors
+/// `InvalidArgument` when the region is out of the image's bounds; what the reader and the writer answer.
+pub fn export_image(
+    source: &dyn RegionReader,
+    region: &Region,
+    create: impl FnOnce(&ImageInfo) -> Result<Box<dyn ImageWriter>>,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
+    let image = source.info();
+    if !Region::at_origin(image.shape())?.contains(region) {
+        return Err(Error::new(ErrorKind::InvalidArgument, "the region is out of the image's bounds")
+            .with("region", region)
+            .with("shape", format_args!("{:?}", image.shape())));
+    }
+    let mut info = ImageInfo::new(region.shape(), image.dtype())?.with_axes(image.axes().to_vec())?;
+    info.metadata.clone_from(&image.metadata);
+    let mut writer = create(&info)?;
+    let slice = u64::try_from(info.slice_bytes()?).unwrap_or(u64::MAX).max(1);
+    let chunk_rows = source.chunk_shape().and_then(|shape| shape.first().copied());
+    let rows = chunk_rows.unwrap_or(SLAB_BYTES / slice).clamp(1, info.slices().max(1));
+    let mut buffer = zeroed(info.slab_bytes(rows)?)?;
+    let (mut start, end) = (region.offset()[0], region.end(0));
+    while start < end {
+        let slab = region.slice(0, start, next_multiple(start, rows).min(end));
+        let bytes = info.slab_bytes(slab.shape()[0])?;
+        source.read_region(&slab, &mut buffer[..bytes])?;
+        writer.write_slab(&buffer[..bytes])?;
+        start = slab.end(0);
+        watch(start.abs_diff(region.offset()[0]))?;
+    }
     writer.finish()
 }
 
@@ -49,29 +90,21 @@ pub fn export_scales<S: Store>(
     for (scale, mut writer) in create(&infos)?.into_iter().enumerate() {
         let store = volume.scale(scale)?;
         let bounds = store.grid().bounds();
-        export_chunks(store, &bounds, u64::MAX, &mut *writer, &mut |done| watch(before + done))?;
+        write_slabs(store, &bounds, &mut *writer, &mut |done| watch(before + done))?;
         writer.finish()?;
         before += bounds.shape()[0];
     }
     Ok(())
 }
 
-/// Writes a region of an array in chunks to an image of its shape, of which `memory` bytes are read at once, or one slice;
-/// chunks are read once where a row of them takes no more.
-///
-/// # Errors
-/// `InvalidArgument` when the region is out of the array's bounds; what the store and the writer answer.
-pub fn export_chunks(
+fn write_slabs(
     store: &dyn ChunkStore,
     region: &Region,
-    memory: u64,
     writer: &mut dyn ImageWriter,
     watch: &mut Watch<'_>,
 ) -> Result<()> {
     let (grid, info) = (store.grid(), writer.info().clone());
-    grid.check_region(region)?;
-    let slice = u64::try_from(info.slice_bytes()?).unwrap_or(u64::MAX);
-    let rows = grid.chunk_shape().first().copied().unwrap_or(1).min(memory / slice.max(1)).max(1);
+    let rows = grid.chunk_shape().first().copied().unwrap_or(1);
     let mut buffer = zeroed(info.slab_bytes(rows.min(info.slices()))?)?;
     let (mut start, end) = (region.offset()[0], region.end(0));
     let mut done = 0;

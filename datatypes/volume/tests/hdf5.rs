@@ -124,6 +124,33 @@ fn a_file_has_its_name_when_it_is_whole() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left");
 }
 
+#[test]
+fn attributes_are_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.h5");
+    let mut info = image(DType::U8);
+    let attributes = serde_json::json!({
+        "operator": "Ada",
+        "gain": 2.5,
+        "offsets": [0.5, -1.0],
+        "channel": -3,
+        "counts": [1, 2, 3],
+        "most": u64::MAX,
+        "long": (0..4000).collect::<Vec<i64>>(),
+        "text": "x".repeat(100_000),
+    });
+    info.metadata.insert("hdf5".into(), serde_json::json!({ "attributes": attributes }));
+    write_file(&path, &info, &sample(&info), CreateOptions::default()).unwrap();
+    assert_eq!(read_file(&path).unwrap().0, info);
+    // What HDF5 has no attribute or no room for is left out, and what says something of the axes isn't written twice.
+    let odd = serde_json::json!({ "a": null, "b": [1, "x"], "c": [], "e": vec![1; 20_000], "axes": "q,r,s", "d": "kept" });
+    info.metadata.insert("hdf5".into(), serde_json::json!({ "attributes": odd }));
+    write_file(&path, &info, &sample(&info), CreateOptions::default()).unwrap();
+    let back = read_file(&path).unwrap().0;
+    assert_eq!(back.axes(), info.axes());
+    assert_eq!(back.metadata["hdf5"]["attributes"], serde_json::json!({ "d": "kept" }));
+}
+
 fn written() -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.h5");

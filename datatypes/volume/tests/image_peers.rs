@@ -32,7 +32,9 @@ fn what_is_written_is_read_by_others_and_what_they_write_is_read() {
     let mut expected = Vec::new();
     let gzip: Option<Compression> = Some("gzip:4".parse().unwrap());
     for &dtype in DType::ALL {
-        let (info, name) = (image(dtype), dtype.numpy_name());
+        let (mut info, name) = (image(dtype), dtype.numpy_name());
+        let attributes = json!({ "operator": "Ada", "counts": [1, 2, 3], "gain": 2.5, "words": ["a", "bc"] });
+        info.metadata.insert("hdf5".into(), json!({ "attributes": attributes }));
         let mut data = sample(&info);
         // Some chunks are of zeros alone, and aren't stored.
         data[..info.slab_bytes(2).unwrap()].fill(0);

@@ -92,6 +92,23 @@ fn datasets_of_h5py_are_read_in_every_layout_and_filter() {
 }
 
 #[test]
+fn a_file_shows_nothing_of_others() {
+    let file = Variables::open(&golden("elsewhere.h5")).unwrap();
+    let names: Vec<&str> = file.list().iter().map(|variable| variable.name.as_str()).collect();
+    assert_eq!(names, ["here"], "links aren't followed");
+    let mut left_out = file.left_out().to_vec();
+    left_out.sort();
+    let names: Vec<&str> = left_out.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["external", "virtual"]);
+    for (name, reason) in left_out {
+        assert!(reason.contains("in other files"), "{name}: {reason}");
+        assert_eq!(file.find(&name).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+    assert_eq!(file.find("link").unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(read(&file, "here").1, [0, 1, 2, 3]);
+}
+
+#[test]
 fn variables_of_netcdf_have_dimensions_attributes_and_fill_values() {
     for name in CLASSIC.into_iter().chain(["netcdf4.nc"]) {
         let file = Variables::open(&golden(name)).unwrap();

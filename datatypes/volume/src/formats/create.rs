@@ -96,7 +96,7 @@ pub struct CreateOptions {
     pub dataset: Option<String>,
     /// The names of the files of a folder of slices, `img_%04d.tif`; the axes' names and numbers unless it is said.
     pub slice_names: Option<String>,
-    /// The signal to noise ratio of JPEG 2000 in decibels; every pixel is as it was unless it is said.
+    /// The signal to noise ratio that JPEG 2000 has at least, in decibels; every pixel is as it was unless it is said.
     pub psnr: Option<f64>,
 }
 

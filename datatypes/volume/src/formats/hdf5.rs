@@ -12,6 +12,7 @@ use rust_hdf5::format::messages::filter::apply_filters;
 use rust_hdf5::{
     FilterPipeline, H5Dataset, H5File, H5Group, H5Type, HBool, Hdf5Error, LibverBound, VarLenUnicode,
 };
+use serde_json::Value;
 
 use super::chunked::{ChunkedWriter, RowSink};
 use super::create::{Compression, CreateOptions};
@@ -61,6 +62,7 @@ pub(super) fn create(
             .map_err(write_failed)?;
         let dataset = define_any(&library, &names, &grid, pipeline.as_ref())?;
         describe(&dataset, image.axes())?;
+        put_back(&dataset, image)?;
         Ok((library, dataset))
     })?;
     let rows = Hdf5Rows { dataset, library, file, grid, pipeline };
@@ -154,6 +156,65 @@ fn describe(dataset: &H5Dataset, axes: &[ImageAxis]) -> Result<()> {
         attribute.and_then(|attribute| attribute.write_array(&spacings)).map_err(write_failed)?;
     }
     Ok(())
+}
+
+/// Attributes that an image kept from the HDF5 file that it was read from.
+fn put_back(dataset: &H5Dataset, image: &ImageInfo) -> Result<()> {
+    let kept = image.metadata.get("hdf5").and_then(|fields| fields.get("attributes")?.as_object());
+    for (name, value) in kept.into_iter().flatten() {
+        // The axes' own are written already.
+        if [AXES, UNITS, SPACING].contains(&name.as_str()) && is_written(image, name) {
+            continue;
+        }
+        write_json(dataset, name, value)?;
+    }
+    Ok(())
+}
+
+/// Whether an attribute of the axes is written for an image.
+fn is_written(image: &ImageInfo, name: &str) -> bool {
+    match name {
+        AXES => image.axes().iter().any(|axis| !axis.name.is_empty()),
+        UNITS => image.axes().iter().any(|axis| axis.unit.as_ref().is_some_and(|unit| !unit.is_empty())),
+        _ => image.axes().iter().any(|axis| axis.spacing.is_some()),
+    }
+}
+
+/// The most values of an attribute: a header has no room for 64 KiB, and texts take 16 bytes each.
+const MOST_VALUES: usize = 4000;
+
+/// Writes texts and numbers, alone or several of a kind; HDF5 has nothing for the rest of JSON, nor for very many.
+fn write_json(dataset: &H5Dataset, name: &str, value: &Value) -> Result<()> {
+    let values: &[Value] = match value {
+        Value::Array(values) => values,
+        other => std::slice::from_ref(other),
+    };
+    let shape: Vec<usize> = if value.is_array() { vec![values.len()] } else { Vec::new() };
+    let fits = (1..=MOST_VALUES).contains(&values.len());
+    let all = |is: fn(&Value) -> bool| fits && values.iter().all(is);
+    if all(Value::is_string) {
+        let texts: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+        let attribute = dataset.new_attr::<VarLenUnicode>().shape(shape).create(name);
+        attribute.and_then(|attribute| match texts.as_slice() {
+            [text] if !value.is_array() => attribute.write_string(text),
+            _ => attribute.write_string_array(&texts),
+        })
+    } else if all(Value::is_i64) {
+        let numbers: Vec<i64> = values.iter().filter_map(Value::as_i64).collect();
+        let attribute = dataset.new_attr::<i64>().shape(shape).create(name);
+        attribute.and_then(|attribute| attribute.write_array(&numbers))
+    } else if all(Value::is_u64) {
+        let numbers: Vec<u64> = values.iter().filter_map(Value::as_u64).collect();
+        let attribute = dataset.new_attr::<u64>().shape(shape).create(name);
+        attribute.and_then(|attribute| attribute.write_array(&numbers))
+    } else if all(Value::is_number) {
+        let numbers: Vec<f64> = values.iter().filter_map(Value::as_f64).collect();
+        let attribute = dataset.new_attr::<f64>().shape(shape).create(name);
+        attribute.and_then(|attribute| attribute.write_array(&numbers))
+    } else {
+        Ok(())
+    }
+    .map_err(write_failed)
 }
 
 impl RowSink for Hdf5Rows {

@@ -69,7 +69,7 @@ pub(crate) struct StoredArgs {
     /// The shape of the chunks of HDF5, Zarr and precomputed volumes, slowest axis first.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',')]
     chunk: Option<Vec<u64>>,
-    /// Let JPEG 2000 lose what leaves a signal to noise ratio of so many decibels, about; it loses nothing unless given.
+    /// Let JPEG 2000 lose what leaves a signal to noise ratio of so many decibels; it loses nothing unless given.
     #[arg(long, value_name = "DECIBELS")]
     psnr: Option<f64>,
 }

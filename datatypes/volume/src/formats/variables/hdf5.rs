@@ -7,34 +7,15 @@ use std::path::Path;
 use chunks::DType;
 use engine_api::embedded::contain;
 use engine_api::{Error, ErrorKind, Result};
-use rust_hdf5::{
-    ByteOrder, DatatypeMessage, FillValue, H5Attribute, H5Dataset, H5File, Hdf5Error, StorageLayout,
-};
+use rust_hdf5::{ByteOrder, DatatypeMessage, FillValue, H5Dataset, H5File, Hdf5Error, StorageLayout};
 
+use super::attributes::{DIMENSION_ID, DIMENSION_IDS, attribute, attributes, first_integer, names_of, text};
 use super::superblock::check_length;
-use super::{Found, MOST_VARIABLES, Variable, VariableAttribute, copy_elements};
+use super::{Found, MOST_VARIABLES, Variable, copy_elements};
 use crate::formats::bytes::swap_elements;
 
 /// The longest chunk that is read: the library makes room for what a file says a chunk to be.
 const MOST_CHUNK_BYTES: u64 = 1 << 30;
-
-/// The longest attribute that is kept.
-const MOST_ATTRIBUTE_BYTES: usize = 1 << 20;
-
-/// Attributes by which HDF5 and NetCDF keep dimensions and fill values.
-const INTERNAL: [&str; 9] = [
-    "CLASS",
-    "NAME",
-    "REFERENCE_LIST",
-    "DIMENSION_LIST",
-    "DIMENSION_LABELS",
-    "_FillValue",
-    "_NCProperties",
-    DIMENSION_ID,
-    DIMENSION_IDS,
-];
-const DIMENSION_ID: &str = "_Netcdf4Dimid";
-const DIMENSION_IDS: &str = "_Netcdf4Coordinates";
 
 /// The name of a dimension that has no coordinates begins so.
 const NO_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable";
@@ -140,83 +121,12 @@ fn describe(name: &str, dataset: &H5Dataset) -> Result<Option<Variable>> {
     Ok(Some(Variable { name, shape, dtype, chunk_shape, dimensions, fill, attributes, is_scale }))
 }
 
-/// The kept attributes; what can't be read is not what an array is read for.
-fn attributes(dataset: &H5Dataset) -> Vec<(String, VariableAttribute)> {
-    let names = dataset.attr_names().unwrap_or_default();
-    let kept = names.into_iter().filter(|name| !INTERNAL.contains(&name.as_str()));
-    kept.filter_map(|name| attribute(dataset, &name).map(|value| (name, value))).collect()
-}
-
-fn attribute(dataset: &H5Dataset, name: &str) -> Option<VariableAttribute> {
-    let attribute = dataset.attr(name).ok()?;
-    let datatype = attribute.datatype().ok()?;
-    let raw = attribute.read_raw().ok().filter(|raw| raw.len() <= MOST_ATTRIBUTE_BYTES)?;
-    match datatype {
-        DatatypeMessage::FixedString { size, padding, .. } => {
-            let size = usize::try_from(size).ok().filter(|size| *size > 0)?;
-            let mut texts: Vec<String> =
-                raw.chunks_exact(size).map(|text| fixed_text(text, padding)).collect();
-            if texts.len() == 1 {
-                texts.pop().map(VariableAttribute::Text)
-            } else {
-                Some(VariableAttribute::Texts(texts))
-            }
-        }
-        // A length, an address and an index; of several the library reads the first.
-        DatatypeMessage::VarLenString { .. } if raw.len() <= 16 => {
-            attribute.read_string().ok().map(VariableAttribute::Text)
-        }
-        DatatypeMessage::FixedPoint { signed: false, .. } => {
-            attribute.read_numeric_as().ok().map(VariableAttribute::Unsigned)
-        }
-        DatatypeMessage::FixedPoint { .. } => attribute.read_numeric_as().ok().map(VariableAttribute::Signed),
-        DatatypeMessage::FloatingPoint { .. } => {
-            attribute.read_numeric_as().ok().map(VariableAttribute::Floats)
-        }
-        DatatypeMessage::Enum { .. } => enum_attribute(&attribute),
-        _ => None,
-    }
-}
-
-/// A `bool` of h5py.
-fn enum_attribute(attribute: &H5Attribute) -> Option<VariableAttribute> {
-    let bytes = attribute.read_raw().ok()?;
-    (dtype_of(&attribute.datatype().ok()?)? == DType::Bool)
-        .then(|| VariableAttribute::Unsigned(bytes.into_iter().map(u64::from).collect()))
-}
-
-fn fixed_text(bytes: &[u8], padding: u8) -> String {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    let text = String::from_utf8_lossy(&bytes[..end]);
-    if padding == 2 { text.trim_end_matches(' ').to_owned() } else { text.into_owned() }
-}
-
-fn text(dataset: &H5Dataset, name: &str) -> Option<String> {
-    match attribute(dataset, name)? {
-        VariableAttribute::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn first_integer(value: &VariableAttribute) -> Option<i64> {
-    match value {
-        VariableAttribute::Signed(values) => values.first().copied(),
-        VariableAttribute::Unsigned(values) => i64::try_from(*values.first()?).ok(),
-        _ => None,
-    }
-}
-
-fn names_of(ids: &VariableAttribute, dimensions: &HashMap<i64, String>) -> Option<Vec<String>> {
-    let VariableAttribute::Signed(ids) = ids else { return None };
-    ids.iter().map(|id| dimensions.get(id).cloned()).collect()
-}
-
 fn last_name(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
 /// The elements' type here.
-fn dtype_of(datatype: &DatatypeMessage) -> Option<DType> {
+pub(super) fn dtype_of(datatype: &DatatypeMessage) -> Option<DType> {
     match datatype {
         DatatypeMessage::FixedPoint { size, signed, bit_offset: 0, bit_precision, .. }
             if u32::from(*bit_precision) == size * 8 =>

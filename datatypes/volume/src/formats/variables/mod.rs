@@ -2,6 +2,7 @@
 //!
 //! NetCDF-4 is HDF5 with names for dimensions; the classic layouts, 1, 2 and 5, are its own.
 
+mod attributes;
 mod classic;
 mod hdf5;
 mod image;

@@ -28,6 +28,16 @@ for name, libver in [("earliest", "earliest"), ("latest", "latest")]:
         file["words"] = ["a", "b"]
         file["complex"] = numpy.zeros(3, "c8")
 
+with h5py.File(folder / "elsewhere.h5", "w") as file:
+    file["here"] = numpy.arange(4, dtype="u1")
+    file["group/again"] = h5py.SoftLink("/here")
+    file["link"] = h5py.ExternalLink("h5py_latest.h5", "/plain")
+    layout = h5py.VirtualLayout(shape=(4, 5, 6), dtype="u2")
+    layout[:] = h5py.VirtualSource("h5py_latest.h5", "plain", shape=(4, 5, 6))
+    file.create_virtual_dataset("virtual", layout)
+    file.create_dataset("external", shape=(4,), dtype="u1", external=[("h5py_latest.h5", 0, 4)])
+    file["group/itself"] = file["/"]
+
 for layout in ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA", "NETCDF4"]:
     with netCDF4.Dataset(folder / f"{layout.lower()}.nc", "w", format=layout) as file:
         file.createDimension("time", None)
