@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod aio;
+mod check;
 mod chunk_store;
 mod compact;
 mod element;
@@ -12,6 +13,7 @@ mod pool;
 mod progress;
 mod records;
 mod relocate;
+mod scales;
 mod seal;
 mod spec;
 mod table;
@@ -22,11 +24,13 @@ mod writer;
 pub mod blosc;
 
 pub use aio::AsyncBlockFs;
+pub use check::{DirectoryContents, check_directory, check_records};
 pub use compact::{Compacted, compact};
 pub use element::ElementType;
 pub use pool::WriterPool;
 pub use progress::{Progress, Stage, Watch};
 pub use relocate::{Relocation, rebase, relocate};
+pub use scales::BlockScales;
 pub use spec::BlockFsSpec;
 pub use verify::{Counts, Damage, Verified};
 pub use volume::{BlockFs, BlockState, Info};
