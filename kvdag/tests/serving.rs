@@ -6,59 +6,12 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
+use common::served::Served;
 use common::{command, disk_engines, fail, succeed, testdata};
 use serde_json::Value;
 use tempfile::tempdir;
-
-/// A server in a process of its own.
-struct Served {
-    child: Child,
-    address: String,
-}
-
-impl Served {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let arguments = [&["serve", "--addr", "127.0.0.1:0"], arguments].concat();
-        let mut child = command(folder, &arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address =
-            line.trim().rsplit_once("http://").expect("it says where").1.trim_end_matches('/').to_owned();
-        Self { child, address }
-    }
-
-    fn get(&self, path: &str) -> (u16, Vec<u8>) {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let mut response = agent.get(format!("http://{}{path}", self.address)).call().unwrap();
-        (response.status().as_u16(), response.body_mut().read_to_vec().unwrap())
-    }
-
-    fn bytes(&self, path: &str) -> Vec<u8> {
-        let (status, body) = self.get(path);
-        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
-        body
-    }
-
-    fn json(&self, path: &str) -> Value {
-        serde_json::from_slice(&self.bytes(path)).unwrap()
-    }
-
-    fn end(mut self, signal: &str) -> ExitStatus {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-        self.child.wait().unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It has ended already, where the test went well.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
 
 /// A store with real nuclei, their labels, and a branch on which a box was blanked.
 fn nuclei(folder: &Path, store: &str) {
@@ -84,7 +37,7 @@ fn what_is_served_is_what_is_exported_at_every_version_and_on_every_engine() {
         for version in ["main", "blanked"] {
             succeed(folder, &["export", store, "nuclei", &format!("{version}.raw"), "--at", version]);
         }
-        let server = Served::start(folder, &[store, "--labels", "nuclei_labels"]);
+        let server = Served::serve(folder, &[store, "--labels", "nuclei_labels"]);
 
         let listed = server.json("/volumes");
         assert_eq!((&listed[0]["name"], &listed[0]["labels"]), (&"nuclei".into(), &false.into()));
@@ -134,7 +87,7 @@ fn what_is_served_is_what_is_exported_at_every_version_and_on_every_engine() {
 fn only_the_volumes_that_were_named_are_served() {
     let folder = tempdir().unwrap();
     nuclei(folder.path(), "a.redb");
-    let server = Served::start(folder.path(), &["a.redb", "--volume", "nuclei"]);
+    let server = Served::serve(folder.path(), &["a.redb", "--volume", "nuclei"]);
     let listed = server.json("/volumes");
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!(server.get("/nuclei/main/info").0, 200);
@@ -146,7 +99,7 @@ fn only_the_volumes_that_were_named_are_served() {
 fn ctrl_c_ends_it_at_once_and_the_store_is_free_then() {
     let folder = tempdir().unwrap();
     nuclei(folder.path(), "a.redb");
-    let server = Served::start(folder.path(), &["a.redb"]);
+    let server = Served::serve(folder.path(), &["a.redb"]);
     assert_eq!(server.json("/volumes").as_array().unwrap().len(), 2);
     assert_eq!(server.end("-INT").code(), Some(0));
     succeed(
@@ -163,7 +116,7 @@ fn what_can_t_be_served_is_said_before_anybody_asks() {
     fail(folder.path(), &["serve", "a.redb", "--volume", "brain"], 3, "brain");
     fail(folder.path(), &["serve", "a.redb", "--labels", "brain"], 3, "brain");
     fail(folder.path(), &["serve", "a.redb", "--addr", "nonsense"], 2, "address");
-    let server = Served::start(folder.path(), &["a.redb"]);
+    let server = Served::serve(folder.path(), &["a.redb"]);
     assert_ne!(server.address, "");
     succeed(folder.path(), &["init", "other.redb"]);
     let second = common::run(folder.path(), &["serve", "other.redb", "--addr", &server.address]);

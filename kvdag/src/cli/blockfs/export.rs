@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use chunks::limit_workers;
+use chunks::{Region, limit_workers};
 use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
-use volume::{CreateOptions, Format, RegionReader, create_image_with, export_chunks};
+use volume::{CreateOptions, Format, ImageInfo, RegionReader, create_image_with, export_image};
 
 use super::source::BlockFsImage;
 use crate::cli::interrupt::Careful;
@@ -145,17 +145,16 @@ fn limit(workers: Option<u16>) {
 /// Writes a volume to an image, of which `memory` bytes are read at once, or one slice.
 fn export(source: &Path, target: &Path, memory: u64, options: CreateOptions, output: Output) -> Result<()> {
     let image = BlockFsImage::open(source)?;
-    let info = image.info();
-    let chunk_shape = image.chunk_shape().map(<[u64]>::to_vec);
-    let mut writer = create_image_with(target, info, CreateOptions { chunk_shape, ..options })?;
+    let info = image.info().clone();
+    let options = CreateOptions { chunk_shape: image.chunk_shape().map(<[u64]>::to_vec), ..options };
     let bar = output.progress(info.slices(), "exporting");
     let careful = Careful::begin();
-    let bounds = image.volume.grid().bounds();
-    export_chunks(&image.volume, &bounds, memory, &mut *writer, &mut |slices| {
+    let bounds = Region::at_origin(info.shape())?;
+    let create = |info: &ImageInfo| create_image_with(target, info, options);
+    export_image(&image.reading_at_once(memory)?, &bounds, create, &mut |slices| {
         bar.set_position(slices);
         careful.check()
     })?;
-    writer.finish()?;
     bar.finish_and_clear();
     output.print(&Exported {
         volume: source.display().to_string(),

@@ -28,6 +28,13 @@ impl BlockFsImage {
         let info = ImageInfo::new(&what.extent, dtype)?;
         Ok(Self { volume, info, block: what.block })
     }
+
+    /// The same, of which so many bytes are read at once, or one slice.
+    pub(super) fn reading_at_once(mut self, bytes: u64) -> Result<Self> {
+        let slice = u64::try_from(self.info.slice_bytes()?).unwrap_or(u64::MAX);
+        self.block[0] = self.block[0].min(bytes / slice.max(1)).max(1);
+        Ok(self)
+    }
 }
 
 impl RegionReader for BlockFsImage {
