@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::{ObjectStore, PutMode};
 
 use super::ArrayFile;
 use crate::array::Array;
@@ -224,14 +223,10 @@ impl ArrayFile {
         for number in first..first.saturating_add(TAKEN_NAMES) {
             let path = self.names.layer(number);
             let payload = payload.iter().cloned().collect();
-            match self.io.store.put_opts(&path, payload, PutMode::Create.into()).await {
-                Ok(_) => {
-                    reference.number = number;
-                    let section = (bytes > 0).then_some(CatalogAt::Layer { number, at: section_at, bytes });
-                    return Ok((Arc::new(Layer::new(reference, path)), section));
-                }
-                Err(object_store::Error::AlreadyExists { .. }) => {}
-                Err(error) => return Err(error.into()),
+            if self.io.put_new(&path, payload).await? {
+                reference.number = number;
+                let section = (bytes > 0).then_some(CatalogAt::Layer { number, at: section_at, bytes });
+                return Ok((Arc::new(Layer::new(reference, path)), section));
             }
         }
         Err(Error::TooLarge {
