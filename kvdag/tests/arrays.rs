@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use common::{HEAD, command, fail, head, run, succeed, testdata};
 use serde_json::json;
@@ -35,15 +35,15 @@ fn ramp(count: u16) -> Vec<u8> {
 
 /// Runs the command with bytes on standard input; it must succeed, and answers what it wrote.
 fn pipe(folder: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut child = command(folder, arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    feed(command(folder, arguments), input)
+}
+
+fn feed(mut command: Command, input: &[u8]) -> Vec<u8> {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
@@ -283,7 +283,12 @@ fn bad_input_is_told_and_changes_nothing() {
     }
     fail(at, &["array", "create", "a.txt"], 2, "ends in .af");
     fail(at, &["array", "create", "nowhere/a.af"], 3, "no such folder");
-    fail(at, &["array", "create", "s3://bucket/a.af"], 1, "--store");
+    fail(
+        at,
+        &["array", "create", "ftp://bucket/a.af"],
+        1,
+        if cfg!(feature = "s3") { "s3://" } else { "feature s3" },
+    );
     fail(at, &["array", "info", "a.af"], 3, "no array file");
     fail(at, &["array", "verify", "a.af"], 3, "no such array file");
     fail(at, &["array", "import", "a.af", "short.npy"], 5, "short");
@@ -350,9 +355,21 @@ fn the_page_on_arrays_says_what_works() {
     let page = fs::read_to_string(page).unwrap();
     let blocks: Vec<&str> =
         page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    #[cfg(feature = "s3")]
+    let emulator = s3_emulator::Emulator::start().unwrap();
+    #[cfg(feature = "s3")]
+    emulator.create_bucket("scans");
     let mut commands = 0;
     for line in blocks.iter().flat_map(|block| block.lines()) {
         let line = line.split(" #").next().unwrap().trim_end();
+        if cfg!(not(feature = "s3")) && (line.starts_with("export ") || line.contains("s3://")) {
+            continue;
+        }
+        #[cfg(feature = "s3")]
+        if let Some((name, _)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
+            assert!(emulator.environment().iter().any(|(known, _)| *known == name), "{name}");
+            continue;
+        }
         let Some(line) = line.strip_prefix("kvdag ") else {
             assert!(line.is_empty(), "a line that isn't run: {line}");
             continue;
@@ -365,7 +382,10 @@ fn the_page_on_arrays_says_what_works() {
         for (number, part) in line.split('"').enumerate() {
             if number % 2 == 1 { arguments.push(part) } else { arguments.extend(part.split_whitespace()) }
         }
-        let written = pipe(at, &arguments, &[]);
+        let mut command = command(at, &arguments);
+        #[cfg(feature = "s3")]
+        command.envs(emulator.environment()).env("NO_PROXY", "*");
+        let written = feed(command, &[]);
         if let Some(to) = to {
             fs::write(at.join(to), written).unwrap();
         }

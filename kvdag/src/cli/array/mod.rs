@@ -1,6 +1,8 @@
 //! `kvdag array`: what is done with array files.
 
 mod attributes;
+#[cfg(feature = "s3")]
+mod cloud;
 mod compact;
 mod create;
 mod export;
@@ -25,7 +27,8 @@ use super::output::Output;
 
 const AFTER_HELP: &str = "\
 A FILE is a path that ends in .af, or with --store STORE a name that does: then the file is among the objects of that
-kvdag store, at a version, and branches and merges with the rest of it.
+kvdag store, at a version, and branches and merges with the rest of it. It may also be a URL: s3://BUCKET/PATH.af, with
+the keys, the region and the endpoint in the environment, as for AWS's own tools; and gs:// and az:// likewise.
 
 A REGION is START:END for each axis, slowest first, the end left out: 0:4,10:20,0:512. A write is seen when all of it
 is there, as a new commit of the file; `history` lists commits, and --commit reads one of the past.";

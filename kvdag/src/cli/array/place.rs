@@ -1,4 +1,4 @@
-//! Where an array file is: on the local disk, or in a kvdag store at a version.
+//! Where an array file is: on the local disk, in a kvdag store at a version, or in a bucket.
 
 use std::error::Error as StdError;
 use std::path::Path;
@@ -19,7 +19,7 @@ const DEFAULT_BUCKET: &str = "arrays";
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct PlaceArgs {
-    /// The array file: a path that ends in .af, or with --store its name there.
+    /// The array file: a path that ends in .af, the URL of one in a bucket, or with --store its name there.
     pub(super) file: String,
     /// The kvdag store that the file is in.
     #[arg(long, value_name = "STORE")]
@@ -75,6 +75,7 @@ impl Place {
         let runtime = runtime.map_err(|error| Error::from_io(error, "there is no thread to wait on"))?;
         let (store, path) = match &args.store {
             Some(url) => (objects(args, url, purpose)?, args.file.clone()),
+            None if args.file.contains("://") => cloud(&args.file)?,
             None => local(&args.file)?,
         };
         Ok(Self { store, path, runtime })
@@ -175,21 +176,39 @@ impl Arrays {
     }
 }
 
-/// The folder of a file on the local disk as an object store, and the file's name.
-fn local(file: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
-    if let Some((scheme, _)) = file.split_once("://") {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "array files are opened on the local disk, or in a kvdag store by --store",
-        )
-        .with("scheme", scheme));
-    }
-    let path = Path::new(file);
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+/// Every object of a file is named after it, which ends in `.af`.
+fn check_name(name: &str) -> Result<()> {
     if Path::new(name).extension().is_none_or(|extension| extension != "af") {
         return Err(Error::new(ErrorKind::InvalidArgument, "the name of an array file ends in .af")
-            .with("file", file));
+            .with("file", name));
     }
+    Ok(())
+}
+
+/// The bucket that a URL names as an object store, and the file's path in it.
+#[cfg(feature = "s3")]
+fn cloud(url: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+    let (store, path) = super::cloud::open(url)?;
+    check_name(&path)?;
+    Ok((store, path))
+}
+
+/// Without a client of any server a URL can't be opened.
+#[cfg(not(feature = "s3"))]
+fn cloud(url: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+    let (scheme, _) = url.split_once("://").unwrap_or_default();
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "this build opens array files on the local disk, or in a kvdag store by --store; those at URLs need its feature s3",
+    )
+    .with("scheme", scheme))
+}
+
+/// The folder of a file on the local disk as an object store, and the file's name.
+fn local(file: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+    let path = Path::new(file);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    check_name(name)?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -233,6 +252,11 @@ fn objects(args: &PlaceArgs, url: &str, purpose: Purpose) -> Result<Arc<dyn Obje
 /// An error of an array file, with the kind of what failed below it.
 pub(super) fn failed(error: array_file::Error) -> Error {
     use array_file::Error as Failed;
+    #[cfg(feature = "s3")]
+    let error = match super::cloud::of_server(error) {
+        Ok(told) => return told,
+        Err(error) => error,
+    };
     let kind = match &error {
         Failed::Storage(below) => kind_below(below),
         other => other.kind(),
