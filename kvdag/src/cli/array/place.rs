@@ -4,10 +4,9 @@ use std::error::Error as StdError;
 use std::path::Path;
 use std::sync::Arc;
 
-use array_file::{ArrayFile, FileConfig, ObjectRole, list_objects};
+use array_file::{ArrayFile, FileConfig, LocalDisk, ObjectRole, list_objects};
 use engine_api::{Error, ErrorKind, Result};
 use kvdag_object_store::Bucket;
-use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::{Builder, Runtime};
 
@@ -218,9 +217,9 @@ fn local(file: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
             Error::new(ErrorKind::NotFound, "there is no such folder").with("folder", folder.display())
         );
     }
-    let disk = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?;
     // A commit survives a power cut only where its objects were forced to the disk.
-    Ok((Arc::new(disk.with_fsync(true)), name.to_owned()))
+    let disk = LocalDisk::new(folder).map_err(|error| failed(error.into()))?;
+    Ok((Arc::new(disk), name.to_owned()))
 }
 
 /// The objects of a kvdag store at a version.
