@@ -10,6 +10,7 @@ extern crate engine_sqlite as _;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use array_file::{ArrayFile, ArraySpec, AttributeValue, Error, FileConfig, FillValue, StatValue};
@@ -374,6 +375,14 @@ fn so_it_does_on_s3() {
         emulator.create_bucket(common::s3::BUCKET);
         common::s3::bucket(&emulator)
     });
+}
+
+#[test]
+#[ignore = "needs Python with moto"]
+fn so_it_does_on_an_s3_that_others_have_written() {
+    let moto = common::s3::Moto::start();
+    let programs = AtomicUsize::new(0);
+    on_stores(|_| moto.bucket(&format!("program-{}", programs.fetch_add(1, Ordering::Relaxed))));
 }
 
 /// What is written at a branch is seen at main when it is merged, and main's past stays.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use array_file::{ArrayFile, ArraySpec, Error, FileConfig};
-use common::s3::{BUCKET, bucket, client, emulator};
+use common::s3::{BUCKET, Moto, bucket, client, emulator};
 use common::{PATH, all, line, objects, put};
 use engine_api::ErrorKind;
 use ndarray::Array1;
@@ -278,4 +278,19 @@ async fn a_put_whose_answer_is_lost_is_made_once() {
             return;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs Python with moto"]
+async fn so_it_is_on_a_server_that_others_have_written() {
+    let moto = Moto::start();
+    assert_conditions_hold(&*moto.bucket("conditions")).await;
+    let two = moto.bucket("two");
+    prepared(&two, 8).await;
+    let (told, read) = second_of_two(&two).await;
+    assert!(matches!(told, Err(Error::Conflict { base: 1, newest: 2 })), "{told:?}");
+    assert_eq!(read, [1, 1, 1, 1, 0, 0, 0, 0]);
+    race(&moto.bucket("race")).await;
+    past_compact_and_sweep(&moto.bucket("past")).await;
+    large_layer(&moto.bucket("large")).await;
 }

@@ -1,5 +1,10 @@
 //! Buckets on a server that speaks S3: the emulator, or another one.
 
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,4 +45,43 @@ pub fn client(endpoint: &str, bucket: &str, conditions: S3ConditionalPut) -> Arc
         .with_client_options(ClientOptions::new().with_allow_http(true).with_no_system_certificates(true))
         .build();
     Arc::new(store.unwrap())
+}
+
+/// A server that shares no code with the emulator: moto, on Python with the packages of
+/// `tests/s3_server/requirements.txt`, named by `ARRAY_FILE_PYTHON` unless it is `python3`.
+pub struct Moto {
+    address: String,
+    process: Child,
+}
+
+impl Moto {
+    pub fn start() -> Self {
+        let python = env::var_os("ARRAY_FILE_PYTHON").unwrap_or_else(|| "python3".into());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/s3_server/serve.py");
+        // It ends with its input.
+        let mut process =
+            Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        assert!(!port.is_empty(), "the server doesn't start");
+        Self { address: format!("127.0.0.1:{}", port.trim()), process }
+    }
+
+    /// A bucket that is new.
+    pub fn bucket(&self, name: &str) -> Arc<dyn ObjectStore> {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(stream, "PUT /{name} HTTP/1.0\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.address)
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.lines().next().unwrap().contains(" 200 "), "{answer}");
+        client(&format!("http://{}", self.address), name, S3ConditionalPut::ETagMatch)
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        self.process.wait().unwrap();
+    }
 }
