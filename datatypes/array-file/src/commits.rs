@@ -6,7 +6,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::{Error, Result};
 use crate::io::Io;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, checksum};
 use crate::names::Names;
 
 /// The commits that there are, the oldest first.
@@ -37,12 +37,12 @@ pub(crate) async fn put_commit(io: &Io, names: &Names, commit: u64, manifest: &B
     for _ in 0..REFUSED_PUTS {
         let put = io.put_new(&path, manifest.clone().into()).await;
         if put.as_ref().is_ok_and(|put| *put) {
-            return check_newest(io, names, commit, crc32c::crc32c(manifest)).await;
+            return check_newest(io, names, commit, checksum(manifest)).await;
         }
         // The answer may have been lost, and not the request: what is there decides.
         match (io.object(&path).await, put) {
             (Ok(Some(there)), _) if there == *manifest => {
-                return check_newest(io, names, commit, crc32c::crc32c(manifest)).await;
+                return check_newest(io, names, commit, checksum(manifest)).await;
             }
             (Ok(Some(_)), _) => {
                 return Err(Error::Conflict { base, newest: newest_commit(io, names).await?.max(commit) });

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::io::offload;
 use crate::layer::{ArrayEntries, BlockAt, BuiltLayer, ChunkAt, Entry, Layer, build_layer, first_block};
 use crate::locate::locate;
-use crate::manifest::{CatalogAt, LayerRef, Manifest};
+use crate::manifest::{CatalogAt, LayerRef, Manifest, checksum};
 use crate::pending::{ChunkKey, PendingChunk};
 use crate::snapshot::Snapshot;
 use crate::stats::ChunkStats;
@@ -107,7 +107,7 @@ impl ArrayFile {
         let bytes = manifest.encode()?;
         let committed = Snapshot {
             commit,
-            checksum: crc32c::crc32c(&bytes),
+            checksum: checksum(&bytes),
             next_layer,
             next_array: self.next_array,
             layers,
