@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{HEAD, command, fail, head, run, succeed, testdata};
+use common::{HEAD, command, disk_engines, fail, head, run, succeed, testdata};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -224,34 +224,123 @@ fn a_flipped_bit_in_any_object_is_found_and_named() {
 
 #[test]
 fn an_array_file_in_a_store_has_branches() {
-    fn array<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
-        [&["array"], arguments, &["--store", "s.redb"]].concat()
+    for engine in disk_engines() {
+        branches_in(&format!("{engine}:s"));
     }
+}
+
+fn branches_in(url: &str) {
+    let array = |arguments: &[&'static str]| [&["array"], arguments, &["--store", url]].concat();
     let folder = tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("one.npy"), npy("<u2", "(2, 2)", &ramp(4))).unwrap();
     fs::write(at.join("two.npy"), npy("<u2", "(1, 2)", &[9, 0, 9, 0])).unwrap();
     succeed(at, &array(&["write", "deep/m.af", "m", "one.npy", "--define"]));
-    succeed(at, &["commit", "s.redb", "main", "-m", "as imported"]);
+    succeed(at, &["commit", url, "main", "-m", "as imported"]);
     fail(at, &array(&["write", "deep/m.af", "m", "two.npy"]), 4, "committed");
     fail(at, &array(&["attrs", "deep/m.af", "m", "unit", "nm"]), 4, "committed");
-    succeed(at, &["branch", "s.redb", "side", "--from", "main"]);
+    succeed(at, &["branch", url, "side", "--from", "main"]);
     succeed(at, &array(&["write", "deep/m.af", "m", "two.npy", "--at", "side"]));
-    let read = |version: &str| succeed(at, &array(&["read", "deep/m.af", "m", "--at", version])).out;
+    let read = |version: &'static str| succeed(at, &array(&["read", "deep/m.af", "m", "--at", version])).out;
     assert_eq!(read("main"), "0 1\n2 3\n");
     assert_eq!(read("side"), "9 9\n2 3\n");
-    succeed(at, &["commit", "s.redb", "side", "-m", "a row"]);
-    succeed(at, &["new", "s.redb", "main"]);
-    succeed(at, &["commit", "s.redb", "main", "-m", "nothing"]);
-    succeed(at, &["merge", "s.redb", "side", "--into", "main"]);
+    succeed(at, &["commit", url, "side", "-m", "a row"]);
+    succeed(at, &["new", url, "main"]);
+    succeed(at, &["commit", url, "main", "-m", "nothing"]);
+    succeed(at, &["merge", url, "side", "--into", "main"]);
     assert_eq!(read("main"), "9 9\n2 3\n");
     assert_eq!(read("main~1"), "0 1\n2 3\n");
     let checked = succeed(at, &array(&["verify", "deep/m.af", "--format", "json"])).json();
     assert_eq!((&checked["problems"], &checked["commits_checked"]), (&json!([]), &json!(2)));
-    succeed(at, &["check", "s.redb"]);
+    succeed(at, &["check", url]);
     fail(at, &array(&["read", "m.af", "m"]), 3, "no array file");
     fail(at, &array(&["read", "deep/m.af", "m", "--objects", "other"]), 3, "other");
     fail(at, &["array", "read", "m.af", "m", "--at", "main"], 2, "--store");
+}
+
+/// What both sides of a merge have committed to is taken from one side, whichever has committed more.
+#[test]
+fn a_file_that_both_sides_of_a_merge_have_committed_to_is_taken_from_one() {
+    for engine in disk_engines() {
+        let url = &format!("{engine}:s");
+        for (compacted, take, expected) in [
+            (false, "main", "5 5\n5 5\n"),
+            (false, "side", "9 9\n2 3\n"),
+            (true, "main", "5 5\n5 5\n"),
+            (true, "side", "9 9\n2 3\n"),
+        ] {
+            let folder = tempdir().unwrap();
+            let at = folder.path();
+            let array =
+                |arguments: &[&str]| succeed(at, &[&["array"], arguments, &["--store", url]].concat());
+            fs::write(at.join("one.npy"), npy("<u2", "(2, 2)", &ramp(4))).unwrap();
+            fs::write(at.join("five.npy"), npy("<u2", "(1, 2)", &[5, 0, 5, 0])).unwrap();
+            fs::write(at.join("nine.npy"), npy("<u2", "(1, 2)", &[9, 0, 9, 0])).unwrap();
+            array(&["write", "m.af", "m", "one.npy", "--define", "--chunk-shape", "1,2"]);
+            array(&["write", "other.af", "m", "one.npy", "--define"]);
+            succeed(at, &["commit", url, "main", "-m", "as imported"]);
+            succeed(at, &["branch", url, "side", "--from", "main"]);
+            succeed(at, &["new", url, "main"]);
+            array(&["write", "m.af", "m", "nine.npy", "--at", "side"]);
+            array(&["write", "m.af", "m", "five.npy", "--at", "main"]);
+            array(&["write", "m.af", "m", "five.npy", "--offset", "1,0", "--at", "main"]);
+            if compacted {
+                array(&["compact", "m.af", "--grace", "0s", "--at", "main"]);
+            }
+            for branch in ["main", "side"] {
+                succeed(at, &["commit", url, branch, "-m", "edited"]);
+            }
+            succeed(at, &["merge", url, "side", "--into", "main"]);
+            let resolve = |take: &'static str| ["array", "resolve", "m.af", "--store", url, "--take", take];
+            if !compacted {
+                fail(at, &["array", "read", "m.af", "m", "--store", url], 4, "several values");
+            }
+            fail(at, &resolve("main~2"), 2, "none of those that were merged");
+            succeed(at, &resolve(take));
+            assert_eq!(array(&["read", "m.af", "m"]).out, expected, "{engine}, {take}, {compacted}");
+            let checked = array(&["verify", "m.af", "--format", "json"]).json();
+            assert_eq!((&checked["problems"], &checked["layers_unused"]), (&json!([]), &json!(0)));
+            let side = if take == "side" { "side" } else { "main~1" };
+            let history = |at: &str| array(&["history", "m.af", "--at", at, "--format", "json"]).json();
+            let commits = |at: &str| history(at)["commits"].as_array().unwrap().len();
+            assert_eq!(commits("main"), commits(side));
+            let again = succeed(at, &[&resolve(take)[..], &["--format", "json"]].concat()).json();
+            assert_eq!((&again["written"], &again["removed"]), (&json!(0), &json!(0)), "it is done");
+            let left = succeed(at, &["conflicts", url, "main", "--format", "json"]).json();
+            assert_eq!(left["conflicts"], json!([]));
+            assert_eq!(array(&["read", "other.af", "m"]).out, "0 1\n2 3\n");
+            succeed(at, &["commit", url, "main", "-m", "resolved"]);
+            fail(at, &resolve(take), 4, "committed");
+        }
+    }
+}
+
+/// A choice for each object mixes the sides: that is found.
+#[test]
+fn sides_that_were_mixed_are_no_file_without_damage() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let array = |arguments: &[&str]| run(at, &[&["array"], arguments, &["--store", "s.redb"]].concat());
+    fs::write(at.join("five.npy"), npy("<u2", "(1, 2)", &[5, 0, 5, 0])).unwrap();
+    fs::write(at.join("nine.npy"), npy("<u2", "(1, 2)", &[9, 0, 9, 0])).unwrap();
+    array(&["create", "m.af", "--array", "m", "--shape", "2,2", "--chunk-shape", "1,2", "--dtype", "u16"]);
+    succeed(at, &["commit", "s.redb", "main", "-m", "as made"]);
+    succeed(at, &["branch", "s.redb", "side", "--from", "main"]);
+    succeed(at, &["new", "s.redb", "main"]);
+    array(&["write", "m.af", "m", "nine.npy", "--at", "side"]);
+    array(&["write", "m.af", "m", "five.npy", "--at", "main"]);
+    array(&["write", "m.af", "m", "five.npy", "--offset", "1,0", "--at", "main"]);
+    for branch in ["main", "side"] {
+        succeed(at, &["commit", "s.redb", branch, "-m", "edited"]);
+    }
+    succeed(at, &["merge", "s.redb", "side", "--into", "main"]);
+    succeed(at, &["resolve", "s.redb", "--all", "--take", "side"]);
+    let found = array(&["verify", "m.af"]);
+    assert_eq!(found.code, 5, "{}", found.out);
+    assert!(found.out.contains("made on another commit 2"), "{}", found.out);
+    succeed(at, &["array", "resolve", "m.af", "--store", "s.redb", "--take", "side"]);
+    assert_eq!(array(&["verify", "m.af"]).code, 0);
+    assert_eq!(array(&["read", "m.af", "m"]).out, "9 9\n0 0\n");
 }
 
 #[test]

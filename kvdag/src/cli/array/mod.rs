@@ -13,6 +13,7 @@ mod list;
 mod load;
 mod place;
 mod read;
+mod resolve;
 mod save;
 mod stats;
 mod values;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Verify(verify::Args),
     /// List the commits of a file, or name one.
     History(history::Args),
+    /// After a merge, take a file that both sides have committed to from one of them, as a whole.
+    Resolve(resolve::Args),
     /// Import an image as a new array.
     Import(import::Args),
     /// Export an array, or a region of it, as an image.
@@ -75,6 +78,7 @@ pub(crate) fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Compact(args) => compact::run(&args, output),
         Command::Verify(args) => return verify::run(&args, output),
         Command::History(args) => history::run(&args, output),
+        Command::Resolve(args) => resolve::run(&args, output),
         Command::Import(args) => import::run(&args, output),
         Command::Export(args) => export::run(&args, output),
     }?;

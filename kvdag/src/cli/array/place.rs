@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use array_file::{ArrayFile, FileConfig, LocalDisk, ObjectRole, list_objects};
+use engine_api::version::Version;
 use engine_api::{Error, ErrorKind, Result};
 use kvdag_object_store::Bucket;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::interrupt::Careful;
-use crate::cli::store;
+use crate::cli::{resolve, store};
 
 /// The collection of objects that files are in when the command line names none.
 const DEFAULT_BUCKET: &str = "arrays";
@@ -70,8 +71,7 @@ impl Place {
     }
 
     fn open(args: &PlaceArgs, purpose: Purpose) -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Error::from_io(error, "there is no thread to wait on"))?;
+        let runtime = runtime()?;
         let (store, path) = match &args.store {
             Some(url) => (objects(args, url, purpose)?, args.file.clone()),
             None if args.file.contains("://") => cloud(&args.file)?,
@@ -175,6 +175,11 @@ impl Arrays {
     }
 }
 
+fn runtime() -> Result<Runtime> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::from_io(error, "there is no thread to wait on"))
+}
+
 /// Every object of a file is named after it, which ends in `.af`.
 fn check_name(name: &str) -> Result<()> {
     if Path::new(name).extension().is_none_or(|extension| extension != "af") {
@@ -230,12 +235,8 @@ fn objects(args: &PlaceArgs, url: &str, purpose: Purpose) -> Result<Arc<dyn Obje
         Purpose::Create => store::open_or_create(url),
     }?;
     let version = store::version(&store, args.at.as_deref())?;
-    if purpose != Purpose::Read && version.committed.is_some() {
-        return Err(Error::new(
-            ErrorKind::ReadOnly,
-            "the version is committed, so it can't be written; `kvdag new` makes a new one from it",
-        )
-        .with("version", store::short(&version.uuid)));
+    if purpose != Purpose::Read {
+        check_open(&version)?;
     }
     let name = args.objects.as_deref().unwrap_or(DEFAULT_BUCKET);
     let store = Arc::new(store);
@@ -246,6 +247,60 @@ fn objects(args: &PlaceArgs, url: &str, purpose: Purpose) -> Result<Arc<dyn Obje
         opened => opened,
     }?;
     Ok(Arc::new(bucket.at(version.id)?))
+}
+
+fn check_open(version: &Version) -> Result<()> {
+    if version.committed.is_some() {
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            "the version is committed, so it can't be written; `kvdag new` makes a new one from it",
+        )
+        .with("version", store::short(&version.uuid)));
+    }
+    Ok(())
+}
+
+/// A file at a merge, or below one, and the objects at its sides.
+pub(super) struct Sides {
+    pub(super) to: Place,
+    /// The objects at the version whose side is taken.
+    pub(super) taken: Arc<dyn ObjectStore>,
+    /// The objects at each version that was merged.
+    pub(super) others: Vec<Arc<dyn ObjectStore>>,
+}
+
+impl Sides {
+    pub(super) fn open(args: &PlaceArgs, take: &str) -> Result<Self> {
+        let url = args.store.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "only files in a kvdag store are merged; give --store")
+        })?;
+        let store = store::open_to_write(url)?;
+        let at = store::version(&store, args.at.as_deref())?;
+        check_open(&at)?;
+        let dag = store.dag()?;
+        let taken = resolve::side(&store, &dag, &at, take)?;
+        let mut merge = &at;
+        while let [parent] = merge.parents.as_slice() {
+            merge = dag.version(*parent)?;
+        }
+        if merge.parents.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "there is no merge at or above the version")
+                .with("version", store::short(&at.uuid)));
+        }
+        if !merge.parents.contains(&taken) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "the version is none of those that were merged",
+            )
+            .with("version", take));
+        }
+        let merged = merge.parents.clone();
+        let bucket = Bucket::open(&Arc::new(store), args.objects.as_deref().unwrap_or(DEFAULT_BUCKET))?;
+        let objects = |version| -> Result<Arc<dyn ObjectStore>> { Ok(Arc::new(bucket.at(version)?)) };
+        let others = merged.into_iter().map(objects).collect::<Result<_>>()?;
+        let to = Place { store: objects(at.id)?, path: args.file.clone(), runtime: runtime()? };
+        Ok(Self { to, taken: objects(taken)?, others })
+    }
 }
 
 /// An error of an array file, with the kind of what failed below it.
