@@ -2,7 +2,7 @@
 //!
 //! Everything of [`engine_api`] is here, with the engines that the crate's features switch on, and the
 //! datatypes [`keyvalue`], [`volume`] with its scales ([`downres`]), and [`chunks`]; with the feature `array` also
-//! array files (`array_file`), and any store as an object store (`kvdag_object_store`).
+//! array files (`array_file`), and any store as an object store (`kvdag_object_store`); with `blockfs` the crate of that name.
 //!
 //! ```
 //! use kvdag::keyvalue::KeyValue;
@@ -22,9 +22,10 @@
 //!
 //! # Features
 //! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` is the `kvdag`
-//! command and the module of that name, `tiers` opens several stores as one, `serve` shows volumes over HTTP, and `array` is
-//! arrays in files and in object stores. All are on by default: a library that embeds kvdag takes it with
-//! `default-features = false` and the engines that it wants.
+//! command and the module of that name, `tiers` opens several stores as one, `serve` shows volumes over HTTP, `array` is
+//! arrays in files and in object stores, `s3` has clients of those of the cloud, and `blockfs` is volumes in a few large
+//! files. All are on by default: a library that embeds kvdag takes it with `default-features = false` and the engines that
+//! it wants.
 //! `hdf5` adds HDF5 and NetCDF to the formats of images, on little-endian machines, and `jpeg2000` slices in JPEG 2000.
 //! `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
 

@@ -7,9 +7,9 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use common::{HEAD, command, fail, head, run, succeed, testdata};
+use common::{HEAD, command, disk_engines, fail, head, run, succeed, testdata};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -35,15 +35,15 @@ fn ramp(count: u16) -> Vec<u8> {
 
 /// Runs the command with bytes on standard input; it must succeed, and answers what it wrote.
 fn pipe(folder: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut child = command(folder, arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    feed(command(folder, arguments), input)
+}
+
+fn feed(mut command: Command, input: &[u8]) -> Vec<u8> {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
@@ -224,34 +224,123 @@ fn a_flipped_bit_in_any_object_is_found_and_named() {
 
 #[test]
 fn an_array_file_in_a_store_has_branches() {
-    fn array<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
-        [&["array"], arguments, &["--store", "s.redb"]].concat()
+    for engine in disk_engines() {
+        branches_in(&format!("{engine}:s"));
     }
+}
+
+fn branches_in(url: &str) {
+    let array = |arguments: &[&'static str]| [&["array"], arguments, &["--store", url]].concat();
     let folder = tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("one.npy"), npy("<u2", "(2, 2)", &ramp(4))).unwrap();
     fs::write(at.join("two.npy"), npy("<u2", "(1, 2)", &[9, 0, 9, 0])).unwrap();
     succeed(at, &array(&["write", "deep/m.af", "m", "one.npy", "--define"]));
-    succeed(at, &["commit", "s.redb", "main", "-m", "as imported"]);
+    succeed(at, &["commit", url, "main", "-m", "as imported"]);
     fail(at, &array(&["write", "deep/m.af", "m", "two.npy"]), 4, "committed");
     fail(at, &array(&["attrs", "deep/m.af", "m", "unit", "nm"]), 4, "committed");
-    succeed(at, &["branch", "s.redb", "side", "--from", "main"]);
+    succeed(at, &["branch", url, "side", "--from", "main"]);
     succeed(at, &array(&["write", "deep/m.af", "m", "two.npy", "--at", "side"]));
-    let read = |version: &str| succeed(at, &array(&["read", "deep/m.af", "m", "--at", version])).out;
+    let read = |version: &'static str| succeed(at, &array(&["read", "deep/m.af", "m", "--at", version])).out;
     assert_eq!(read("main"), "0 1\n2 3\n");
     assert_eq!(read("side"), "9 9\n2 3\n");
-    succeed(at, &["commit", "s.redb", "side", "-m", "a row"]);
-    succeed(at, &["new", "s.redb", "main"]);
-    succeed(at, &["commit", "s.redb", "main", "-m", "nothing"]);
-    succeed(at, &["merge", "s.redb", "side", "--into", "main"]);
+    succeed(at, &["commit", url, "side", "-m", "a row"]);
+    succeed(at, &["new", url, "main"]);
+    succeed(at, &["commit", url, "main", "-m", "nothing"]);
+    succeed(at, &["merge", url, "side", "--into", "main"]);
     assert_eq!(read("main"), "9 9\n2 3\n");
     assert_eq!(read("main~1"), "0 1\n2 3\n");
     let checked = succeed(at, &array(&["verify", "deep/m.af", "--format", "json"])).json();
     assert_eq!((&checked["problems"], &checked["commits_checked"]), (&json!([]), &json!(2)));
-    succeed(at, &["check", "s.redb"]);
+    succeed(at, &["check", url]);
     fail(at, &array(&["read", "m.af", "m"]), 3, "no array file");
     fail(at, &array(&["read", "deep/m.af", "m", "--objects", "other"]), 3, "other");
     fail(at, &["array", "read", "m.af", "m", "--at", "main"], 2, "--store");
+}
+
+/// What both sides of a merge have committed to is taken from one side, whichever has committed more.
+#[test]
+fn a_file_that_both_sides_of_a_merge_have_committed_to_is_taken_from_one() {
+    for engine in disk_engines() {
+        let url = &format!("{engine}:s");
+        for (compacted, take, expected) in [
+            (false, "main", "5 5\n5 5\n"),
+            (false, "side", "9 9\n2 3\n"),
+            (true, "main", "5 5\n5 5\n"),
+            (true, "side", "9 9\n2 3\n"),
+        ] {
+            let folder = tempdir().unwrap();
+            let at = folder.path();
+            let array =
+                |arguments: &[&str]| succeed(at, &[&["array"], arguments, &["--store", url]].concat());
+            fs::write(at.join("one.npy"), npy("<u2", "(2, 2)", &ramp(4))).unwrap();
+            fs::write(at.join("five.npy"), npy("<u2", "(1, 2)", &[5, 0, 5, 0])).unwrap();
+            fs::write(at.join("nine.npy"), npy("<u2", "(1, 2)", &[9, 0, 9, 0])).unwrap();
+            array(&["write", "m.af", "m", "one.npy", "--define", "--chunk-shape", "1,2"]);
+            array(&["write", "other.af", "m", "one.npy", "--define"]);
+            succeed(at, &["commit", url, "main", "-m", "as imported"]);
+            succeed(at, &["branch", url, "side", "--from", "main"]);
+            succeed(at, &["new", url, "main"]);
+            array(&["write", "m.af", "m", "nine.npy", "--at", "side"]);
+            array(&["write", "m.af", "m", "five.npy", "--at", "main"]);
+            array(&["write", "m.af", "m", "five.npy", "--offset", "1,0", "--at", "main"]);
+            if compacted {
+                array(&["compact", "m.af", "--grace", "0s", "--at", "main"]);
+            }
+            for branch in ["main", "side"] {
+                succeed(at, &["commit", url, branch, "-m", "edited"]);
+            }
+            succeed(at, &["merge", url, "side", "--into", "main"]);
+            let resolve = |take: &'static str| ["array", "resolve", "m.af", "--store", url, "--take", take];
+            if !compacted {
+                fail(at, &["array", "read", "m.af", "m", "--store", url], 4, "several values");
+            }
+            fail(at, &resolve("main~2"), 2, "none of those that were merged");
+            succeed(at, &resolve(take));
+            assert_eq!(array(&["read", "m.af", "m"]).out, expected, "{engine}, {take}, {compacted}");
+            let checked = array(&["verify", "m.af", "--format", "json"]).json();
+            assert_eq!((&checked["problems"], &checked["layers_unused"]), (&json!([]), &json!(0)));
+            let side = if take == "side" { "side" } else { "main~1" };
+            let history = |at: &str| array(&["history", "m.af", "--at", at, "--format", "json"]).json();
+            let commits = |at: &str| history(at)["commits"].as_array().unwrap().len();
+            assert_eq!(commits("main"), commits(side));
+            let again = succeed(at, &[&resolve(take)[..], &["--format", "json"]].concat()).json();
+            assert_eq!((&again["written"], &again["removed"]), (&json!(0), &json!(0)), "it is done");
+            let left = succeed(at, &["conflicts", url, "main", "--format", "json"]).json();
+            assert_eq!(left["conflicts"], json!([]));
+            assert_eq!(array(&["read", "other.af", "m"]).out, "0 1\n2 3\n");
+            succeed(at, &["commit", url, "main", "-m", "resolved"]);
+            fail(at, &resolve(take), 4, "committed");
+        }
+    }
+}
+
+/// A choice for each object mixes the sides: that is found.
+#[test]
+fn sides_that_were_mixed_are_no_file_without_damage() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let array = |arguments: &[&str]| run(at, &[&["array"], arguments, &["--store", "s.redb"]].concat());
+    fs::write(at.join("five.npy"), npy("<u2", "(1, 2)", &[5, 0, 5, 0])).unwrap();
+    fs::write(at.join("nine.npy"), npy("<u2", "(1, 2)", &[9, 0, 9, 0])).unwrap();
+    array(&["create", "m.af", "--array", "m", "--shape", "2,2", "--chunk-shape", "1,2", "--dtype", "u16"]);
+    succeed(at, &["commit", "s.redb", "main", "-m", "as made"]);
+    succeed(at, &["branch", "s.redb", "side", "--from", "main"]);
+    succeed(at, &["new", "s.redb", "main"]);
+    array(&["write", "m.af", "m", "nine.npy", "--at", "side"]);
+    array(&["write", "m.af", "m", "five.npy", "--at", "main"]);
+    array(&["write", "m.af", "m", "five.npy", "--offset", "1,0", "--at", "main"]);
+    for branch in ["main", "side"] {
+        succeed(at, &["commit", "s.redb", branch, "-m", "edited"]);
+    }
+    succeed(at, &["merge", "s.redb", "side", "--into", "main"]);
+    succeed(at, &["resolve", "s.redb", "--all", "--take", "side"]);
+    let found = array(&["verify", "m.af"]);
+    assert_eq!(found.code, 5, "{}", found.out);
+    assert!(found.out.contains("made on another commit 2"), "{}", found.out);
+    succeed(at, &["array", "resolve", "m.af", "--store", "s.redb", "--take", "side"]);
+    assert_eq!(array(&["verify", "m.af"]).code, 0);
+    assert_eq!(array(&["read", "m.af", "m"]).out, "9 9\n0 0\n");
 }
 
 #[test]
@@ -283,7 +372,12 @@ fn bad_input_is_told_and_changes_nothing() {
     }
     fail(at, &["array", "create", "a.txt"], 2, "ends in .af");
     fail(at, &["array", "create", "nowhere/a.af"], 3, "no such folder");
-    fail(at, &["array", "create", "s3://bucket/a.af"], 1, "--store");
+    fail(
+        at,
+        &["array", "create", "ftp://bucket/a.af"],
+        1,
+        if cfg!(feature = "s3") { "s3://" } else { "feature s3" },
+    );
     fail(at, &["array", "info", "a.af"], 3, "no array file");
     fail(at, &["array", "verify", "a.af"], 3, "no such array file");
     fail(at, &["array", "import", "a.af", "short.npy"], 5, "short");
@@ -350,9 +444,21 @@ fn the_page_on_arrays_says_what_works() {
     let page = fs::read_to_string(page).unwrap();
     let blocks: Vec<&str> =
         page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    #[cfg(feature = "s3")]
+    let emulator = s3_emulator::Emulator::start().unwrap();
+    #[cfg(feature = "s3")]
+    emulator.create_bucket("scans");
     let mut commands = 0;
     for line in blocks.iter().flat_map(|block| block.lines()) {
         let line = line.split(" #").next().unwrap().trim_end();
+        if cfg!(not(feature = "s3")) && (line.starts_with("export ") || line.contains("s3://")) {
+            continue;
+        }
+        #[cfg(feature = "s3")]
+        if let Some((name, _)) = line.strip_prefix("export ").and_then(|line| line.split_once('=')) {
+            assert!(emulator.environment().iter().any(|(known, _)| *known == name), "{name}");
+            continue;
+        }
         let Some(line) = line.strip_prefix("kvdag ") else {
             assert!(line.is_empty(), "a line that isn't run: {line}");
             continue;
@@ -365,7 +471,10 @@ fn the_page_on_arrays_says_what_works() {
         for (number, part) in line.split('"').enumerate() {
             if number % 2 == 1 { arguments.push(part) } else { arguments.extend(part.split_whitespace()) }
         }
-        let written = pipe(at, &arguments, &[]);
+        let mut command = command(at, &arguments);
+        #[cfg(feature = "s3")]
+        command.envs(emulator.environment()).env("NO_PROXY", "*");
+        let written = feed(command, &[]);
         if let Some(to) = to {
             fs::write(at.join(to), written).unwrap();
         }

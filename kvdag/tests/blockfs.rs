@@ -226,3 +226,21 @@ fn a_volume_is_served_as_it_is_now() {
     assert_eq!(served.get("/n/main/info").0, 404);
     assert!(served.end("-TERM").success());
 }
+
+/// The commands of the page of the docs, run one after another as they stand there.
+#[test]
+fn the_page_on_blockfs_says_what_works() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    fs::copy(testdata("nuclei.tif"), at.join("nuclei.tif")).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/blockfs.md");
+    let page = fs::read_to_string(page).unwrap();
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut commands = 0;
+    for line in blocks.flat_map(str::lines) {
+        let arguments: Vec<&str> = line.strip_prefix("kvdag ").unwrap().split_whitespace().collect();
+        succeed(at, &arguments);
+        commands += 1;
+    }
+    assert_eq!(commands, 11);
+}

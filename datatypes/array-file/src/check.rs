@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::codec::{BlockCodec, CodecRegistry, decode_block, layer_codec};
 use crate::error::{Error, Result};
 use crate::layer::{BlockAt, Entry, Footer, Page, read_trailer};
-use crate::manifest::{CatalogAt, Manifest};
+use crate::manifest::{CatalogAt, Manifest, checksum};
 use crate::stats_file::StatsFile;
 use crate::wire::{to_usize, wide};
 
@@ -29,12 +29,19 @@ pub struct LayerContents {
     pub raw_bytes: u64,
 }
 
+/// The CRC-32C of anything that is followed by its own.
+const SEALED: u32 = 0x4867_4BC7;
+
 /// What a manifest says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ManifestContents {
     /// The commit.
     pub commit: u64,
+    /// The checksum of the manifest of the commit that it was made on; 0 where it doesn't say.
+    pub base: u32,
+    /// That of this manifest.
+    pub checksum: u32,
     /// The numbers of its layers, the oldest first.
     pub layers: Vec<u64>,
     /// The names of its arrays, where the manifest has them itself.
@@ -105,7 +112,7 @@ pub fn check_head(head: &[u8]) -> Result<()> {
 /// # Errors
 /// `Corrupt` and `Incompatible`.
 pub fn check_manifest(manifest: &[u8]) -> Result<ManifestContents> {
-    let Manifest { commit, layers, catalog, .. } = Manifest::decode(manifest)?;
+    let Manifest { commit, base, layers, catalog, .. } = Manifest::decode(manifest)?;
     let arrays = match catalog {
         CatalogAt::Here(bytes) => {
             Some(Catalog::decode(&bytes)?.iter().map(|array| array.meta.name.clone()).collect())
@@ -113,7 +120,9 @@ pub fn check_manifest(manifest: &[u8]) -> Result<ManifestContents> {
         CatalogAt::Layer { .. } => None,
     };
     let layers = layers.iter().map(|layer| layer.number).collect();
-    Ok(ManifestContents { commit, layers, arrays })
+    // Builds of the first days wrote what every sealed part has with its seal.
+    let base = if base == SEALED { 0 } else { base };
+    Ok(ManifestContents { commit, base, checksum: checksum(manifest), layers, arrays })
 }
 
 /// Reads a file of statistics; answers of how many arrays it has any.

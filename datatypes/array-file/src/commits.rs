@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 
 use crate::error::{Error, Result};
 use crate::io::Io;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, checksum};
 use crate::names::Names;
 
 /// The commits that there are, the oldest first.
@@ -24,6 +24,9 @@ pub(crate) async fn newest_commit(io: &Io, names: &Names) -> Result<u64> {
     Ok(list_commits(io, names).await?.last().map_or(0, |(number, _)| *number))
 }
 
+/// How often a put is made again that was refused where nothing is.
+const REFUSED_PUTS: usize = 8;
+
 /// Puts a manifest where no other is.
 ///
 /// # Errors
@@ -31,23 +34,25 @@ pub(crate) async fn newest_commit(io: &Io, names: &Names) -> Result<u64> {
 pub(crate) async fn put_commit(io: &Io, names: &Names, commit: u64, manifest: &Bytes) -> Result<()> {
     let path = names.manifest(commit);
     let base = commit.saturating_sub(1);
-    match io.store.put_opts(&path, manifest.clone().into(), PutMode::Create.into()).await {
-        Ok(_) => {}
-        Err(error) => {
-            // The answer may have been lost, and not the request: what is there decides.
-            let there = io.object(&path).await;
-            return match (there, error) {
-                (Ok(Some(there)), _) if there == *manifest => {
-                    check_newest(io, names, commit, crc32c::crc32c(manifest)).await
-                }
-                (Ok(Some(_)), _) => {
-                    Err(Error::Conflict { base, newest: newest_commit(io, names).await?.max(commit) })
-                }
-                (_, error) => Err(error.into()),
-            };
+    for _ in 0..REFUSED_PUTS {
+        let put = io.put_new(&path, manifest.clone().into()).await;
+        if put.as_ref().is_ok_and(|put| *put) {
+            return check_newest(io, names, commit, checksum(manifest)).await;
+        }
+        // The answer may have been lost, and not the request: what is there decides.
+        match (io.object(&path).await, put) {
+            (Ok(Some(there)), _) if there == *manifest => {
+                return check_newest(io, names, commit, checksum(manifest)).await;
+            }
+            (Ok(Some(_)), _) => {
+                return Err(Error::Conflict { base, newest: newest_commit(io, names).await?.max(commit) });
+            }
+            (_, Err(error)) | (Err(error), _) => return Err(error),
+            // What refused it is gone, or was a put under way that failed, as S3 says with 409.
+            (Ok(None), Ok(_)) => {}
         }
     }
-    check_newest(io, names, commit, crc32c::crc32c(manifest)).await
+    Err(Error::Conflict { base, newest: newest_commit(io, names).await?.max(base) })
 }
 
 /// A name that is free may have been that of a commit that was swept away since: then there are newer ones, and

@@ -151,6 +151,15 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
+    /// The store can't put an object only where no other is, or doesn't do so though it is asked to: two writers
+    /// would overwrite each other's commits.
+    #[error("{store} doesn't put objects only where no other is, which commits need: {reason}")]
+    NoConditionalPut {
+        /// The store.
+        store: String,
+        /// How that was found.
+        reason: String,
+    },
     /// The object store failed.
     #[error("the object store failed")]
     Storage(#[from] object_store::Error),
@@ -199,6 +208,7 @@ impl Error {
             Self::LayerGone { .. } => ErrorKind::SnapshotExpired,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Incompatible { .. } | Self::UnknownCodec { .. } => ErrorKind::Incompatible,
+            Self::NoConditionalPut { .. } => ErrorKind::Unsupported,
             Self::Storage(object_store::Error::NotFound { .. }) => ErrorKind::NotFound,
             Self::Storage(_) => ErrorKind::Io,
             Self::Codec { .. } | Self::Worker(_) => ErrorKind::Internal,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use crate::cache::BlockCache;
 use crate::codec::{BlockCodec, CodecRegistry};
@@ -82,6 +82,25 @@ impl Io {
             ));
         }
         Ok(found)
+    }
+
+    /// Puts an object where no other is; answers whether none was.
+    ///
+    /// # Errors
+    /// `NoConditionalPut` when the store says that it can't.
+    pub(crate) async fn put_new(&self, path: &Path, payload: PutPayload) -> Result<bool> {
+        match self.store.put_opts(path, payload, PutMode::Create.into()).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(error @ object_store::Error::NotImplemented { .. }) => {
+                Err(self.no_conditional_put(&error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn no_conditional_put(&self, reason: &str) -> Error {
+        Error::NoConditionalPut { store: self.store.to_string(), reason: reason.to_owned() }
     }
 
     /// A whole object, or `None` where there is none.

@@ -50,6 +50,12 @@ pub(crate) struct Manifest {
     pub(crate) catalog: CatalogAt,
 }
 
+/// What a manifest is known by: its seal, the checksum of all before it. That of a manifest with its seal would be
+/// the same for every manifest.
+pub(crate) fn checksum(manifest: &[u8]) -> u32 {
+    manifest.last_chunk().map_or(0, |seal| u32::from_le_bytes(*seal))
+}
+
 impl Manifest {
     pub(crate) fn encode(&self) -> Result<Bytes> {
         let mut out = Writer::default();

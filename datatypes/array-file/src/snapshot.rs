@@ -8,7 +8,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::io::Io;
 use crate::layer::Layer;
-use crate::manifest::{CatalogAt, Manifest};
+use crate::manifest::{CatalogAt, Manifest, checksum};
 use crate::names::Names;
 
 /// What a commit says.
@@ -86,7 +86,7 @@ impl Snapshot {
         };
         Ok(Some(Self {
             commit,
-            checksum: crc32c::crc32c(&bytes),
+            checksum: checksum(&bytes),
             next_layer: manifest.next_layer,
             next_array: manifest.next_array,
             layers,

@@ -84,6 +84,9 @@ impl Input for ByteInput<'_> {
 
 /// What a region is read into; positions count elements from its first.
 pub(crate) trait Output {
+    /// Whether it holds zeros before anything is written.
+    const BLANK: bool;
+
     /// Elements of a fixed size that lie side by side.
     fn numbers(&mut self, at: usize, cells: &[u8]) -> Result<()>;
 
@@ -109,6 +112,8 @@ pub(crate) struct ValueOutput<T> {
 }
 
 impl<T: ArrayElement> Output for ValueOutput<T> {
+    const BLANK: bool = true;
+
     fn numbers(&mut self, at: usize, cells: &[u8]) -> Result<()> {
         let count = cells.len() / self.cell.unwrap_or(1).max(1);
         let slots = self.values.get_mut(at..at + count).ok_or_else(out_of_range)?;
@@ -134,6 +139,9 @@ pub(crate) struct ByteOutput<'a> {
 }
 
 impl Output for ByteOutput<'_> {
+    // The bytes are the caller's, who may have read something else into them.
+    const BLANK: bool = false;
+
     fn numbers(&mut self, at: usize, cells: &[u8]) -> Result<()> {
         let from = at * self.cell;
         self.bytes.get_mut(from..from + cells.len()).ok_or_else(out_of_range)?.copy_from_slice(cells);

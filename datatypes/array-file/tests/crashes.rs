@@ -169,18 +169,38 @@ async fn a_writer_that_was_swept_under_is_told() {
 
 #[tokio::test]
 async fn a_commit_that_comes_after_its_number_was_swept_is_a_conflict() {
+    for commits in 2..=3 {
+        late_by(commits).await;
+    }
+}
+
+async fn late_by(commits: u64) {
     let store = prepared().await;
     let mut late = ArrayFile::open(store.clone(), PATH, config()).await.unwrap();
     let mut other = ArrayFile::open(store.clone(), PATH, config()).await.unwrap();
-    for _ in 0..3 {
+    for _ in 0..commits {
         change(&mut other).await.unwrap();
     }
     other.sweep(Duration::ZERO).await.unwrap();
     late.set_attribute("a", "late", true).unwrap();
     let error = late.flush().await.unwrap_err();
-    assert!(matches!(error, Error::Conflict { base: 3, newest: 6 }), "{error}");
+    assert!(matches!(error, Error::Conflict { base: 3, newest } if newest == 3 + commits), "{error}");
     let opened = open(&store).await;
-    assert_eq!(opened.commit(), 6);
+    assert_eq!(opened.commit(), 3 + commits);
     assert_eq!(opened.get_attribute("a", "late").unwrap(), None);
     assert_eq!(opened.commits().await.unwrap().len(), 1);
+}
+
+/// The loser's statistics come last, under the number of the winner's commit.
+#[tokio::test]
+async fn statistics_of_a_writer_that_lost_are_not_those_of_the_winner() {
+    let store = prepared().await;
+    let mut winner = ArrayFile::open(store.clone(), PATH, config()).await.unwrap();
+    let mut loser = ArrayFile::open(store.clone(), PATH, config()).await.unwrap();
+    put(&mut winner, "a", 0, &[4; 16]).await;
+    put(&mut loser, "a", 0, &[8; 16]).await;
+    winner.flush().await.unwrap();
+    assert!(matches!(loser.flush().await, Err(Error::Conflict { .. })));
+    let stats = open(&store).await.array_stats("a").await.unwrap().unwrap();
+    assert_eq!(stats.max, Some(array_file::StatValue::UInt(4)));
 }

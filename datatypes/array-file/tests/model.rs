@@ -10,9 +10,10 @@ extern crate engine_sqlite as _;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use array_file::{ArrayFile, ArraySpec, AttributeValue, FileConfig, FillValue, StatValue};
+use array_file::{ArrayFile, ArraySpec, AttributeValue, Error, FileConfig, FillValue, StatValue};
 use common::{PATH, memory};
 use engine_api::layers::Relaxed;
 use engine_api::version::Versioned;
@@ -35,6 +36,7 @@ enum Step {
     Duplicate { from: usize, to: usize },
     Attribute { name: usize, value: i32 },
     Snapshot,
+    Other { name: usize, value: i16 },
     Flush,
     Reopen,
     Compact,
@@ -56,7 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (name.clone(), 0usize..2, 0usize..4, -3i16..100)
             .prop_map(|(name, axis, length, value)| Step::Append { name, axis, length, value }),
         1 => (name.clone(), name.clone()).prop_map(|(from, to)| Step::Duplicate { from, to }),
-        1 => (name, any::<i32>()).prop_map(|(name, value)| Step::Attribute { name, value }),
+        1 => (name.clone(), any::<i32>()).prop_map(|(name, value)| Step::Attribute { name, value }),
+        1 => (name, -3i16..100).prop_map(|(name, value)| Step::Other { name, value }),
         1 => Just(Step::Snapshot),
         4 => Just(Step::Flush),
         2 => Just(Step::Reopen),
@@ -186,6 +189,7 @@ impl World {
                     self.named.push((name, self.file.commit()));
                 }
             }
+            Step::Other { name, value } => self.another_commits(&text(name), value).await,
             Step::Flush => self.flush().await,
             Step::Reopen => {
                 self.file = ArrayFile::open(self.store.clone(), PATH, config(self.spill)).await.unwrap();
@@ -207,6 +211,29 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Another writer commits first: this one is told, keeps what it has pending, and then goes on from the other's.
+    async fn another_commits(&mut self, name: &str, value: i16) {
+        let mut theirs = self.committed.clone();
+        let Some(model) = theirs.get_mut(name) else { return };
+        let mut other = ArrayFile::open(self.store.clone(), PATH, config(self.spill)).await.unwrap();
+        model.values.fill(value);
+        model.attribute = Some(value.into());
+        other.write_array(name, &[0, 0], model.values.view()).await.unwrap();
+        other.set_attribute(name, "attribute", i32::from(value)).unwrap();
+        let commit = other.flush().await.unwrap();
+        if self.file.has_pending() {
+            let told = self.file.flush().await;
+            assert!(matches!(told, Err(Error::Conflict { newest, .. }) if newest == commit), "{told:?}");
+            check(&self.file, &self.now).await;
+            self.file = ArrayFile::open(self.store.clone(), PATH, config(self.spill)).await.unwrap();
+        } else {
+            assert!(self.file.refresh().await.unwrap());
+        }
+        self.named = self.file.snapshots().to_vec();
+        self.commits.insert(commit, theirs.clone());
+        (self.now, self.committed) = (theirs.clone(), theirs);
     }
 
     async fn check(&self) {
@@ -270,7 +297,7 @@ async fn check_statistics(file: &ArrayFile, arrays: &Arrays) {
 }
 
 fn run(store: Arc<dyn ObjectStore>, spill: bool, steps: Vec<Step>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut world = World::new(store, spill).await;
         for step in steps {
@@ -337,6 +364,25 @@ fn so_it_does_at_a_version_of_every_engine() {
             Arc::new(bucket.at(store.new_version(repo.root, None).unwrap().id).unwrap())
         });
     }
+}
+
+/// Listings come in pages of three names.
+#[test]
+fn so_it_does_on_s3() {
+    let emulator = common::s3::emulator();
+    emulator.set_page(3);
+    on_stores(|_| {
+        emulator.create_bucket(common::s3::BUCKET);
+        common::s3::bucket(&emulator)
+    });
+}
+
+#[test]
+#[ignore = "needs Python with moto"]
+fn so_it_does_on_an_s3_that_others_have_written() {
+    let moto = common::s3::Moto::start();
+    let programs = AtomicUsize::new(0);
+    on_stores(|_| moto.bucket(&format!("program-{}", programs.fetch_add(1, Ordering::Relaxed))));
 }
 
 /// What is written at a branch is seen at main when it is merged, and main's past stays.

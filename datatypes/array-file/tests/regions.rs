@@ -198,3 +198,25 @@ async fn a_region_of_too_many_chunks_is_an_error() {
     let read = file.read_strided::<u8>("a", &[0, 0], &[1 << 20, 1 << 12], &[1 << 19, 1 << 11]).await.unwrap();
     assert_eq!(read.shape(), [2, 2]);
 }
+
+/// A buffer that something else was read into before.
+#[tokio::test]
+async fn bytes_are_read_over_what_the_buffer_held() {
+    let mut file = ArrayFile::create_memory(FileConfig::default()).await.unwrap();
+    for (name, fill) in [("none", None), ("zero", Some(0)), ("seven", Some(7))] {
+        let mut spec = ArraySpec::new::<u8>(&[3, 4]).chunk_shape(&[1, 2]);
+        if let Some(fill) = fill {
+            spec = spec.fill_value(FillValue::UInt(fill));
+        }
+        file.define_array(name, spec).unwrap();
+        file.write_array(name, &[1, 2], ndarray::arr2(&[[1u8, 2]]).view()).await.unwrap();
+        let blank = u8::try_from(fill.unwrap_or(0)).unwrap();
+        let expected = [blank, blank, blank, blank, blank, blank, 1, 2, blank, blank, blank, blank];
+        for _ in 0..2 {
+            let mut bytes = [99; 12];
+            file.read_bytes(name, &[0, 0], &[3, 4], &mut bytes).await.unwrap();
+            assert_eq!(bytes, expected, "{name}");
+            file.flush().await.unwrap();
+        }
+    }
+}

@@ -102,7 +102,7 @@ fn choice(args: &Args, prefer: &[VersionId]) -> Result<Choice> {
 
 /// The version whose side is meant. A branch that the merge went on with names a version that sees every side by
 /// now, and means the version that it was before the merge: the merge's first parent.
-fn side(store: &AnyStore, dag: &VersionDag, at: &Version, spec: &str) -> Result<VersionId> {
+pub(crate) fn side(store: &AnyStore, dag: &VersionDag, at: &Version, spec: &str) -> Result<VersionId> {
     let named = store.find(spec)?;
     let mut merge = at;
     let mut merged = named.id == at.id;

@@ -64,7 +64,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    fn new(output: &Output) -> Self {
+    pub(crate) fn new(output: &Output) -> Self {
         Self {
             code: output.status.code().expect("the command wasn't killed"),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -86,6 +86,7 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs the command in a folder, whatever becomes of it.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Run {
     let run = Run::new(&command(folder, arguments).output().expect("the command starts"));
     assert!(run.code != 70 && !run.err.contains("panicked at"), "{arguments:?}: {}", run.err);

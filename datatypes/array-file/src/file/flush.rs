@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::{ObjectStore, PutMode};
 
 use super::ArrayFile;
 use crate::array::Array;
@@ -18,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::io::offload;
 use crate::layer::{ArrayEntries, BlockAt, BuiltLayer, ChunkAt, Entry, Layer, build_layer, first_block};
 use crate::locate::locate;
-use crate::manifest::{CatalogAt, LayerRef, Manifest};
+use crate::manifest::{CatalogAt, LayerRef, Manifest, checksum};
 use crate::pending::{ChunkKey, PendingChunk};
 use crate::snapshot::Snapshot;
 use crate::stats::ChunkStats;
@@ -108,7 +107,7 @@ impl ArrayFile {
         let bytes = manifest.encode()?;
         let committed = Snapshot {
             commit,
-            checksum: crc32c::crc32c(&bytes),
+            checksum: checksum(&bytes),
             next_layer,
             next_array: self.next_array,
             layers,
@@ -224,14 +223,10 @@ impl ArrayFile {
         for number in first..first.saturating_add(TAKEN_NAMES) {
             let path = self.names.layer(number);
             let payload = payload.iter().cloned().collect();
-            match self.io.store.put_opts(&path, payload, PutMode::Create.into()).await {
-                Ok(_) => {
-                    reference.number = number;
-                    let section = (bytes > 0).then_some(CatalogAt::Layer { number, at: section_at, bytes });
-                    return Ok((Arc::new(Layer::new(reference, path)), section));
-                }
-                Err(object_store::Error::AlreadyExists { .. }) => {}
-                Err(error) => return Err(error.into()),
+            if self.io.put_new(&path, payload).await? {
+                reference.number = number;
+                let section = (bytes > 0).then_some(CatalogAt::Layer { number, at: section_at, bytes });
+                return Ok((Arc::new(Layer::new(reference, path)), section));
             }
         }
         Err(Error::TooLarge {

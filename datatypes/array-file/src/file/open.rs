@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, PutMode};
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::ArrayFile;
 use crate::commits::{list_commits, newest_commit};
@@ -25,6 +25,7 @@ impl ArrayFile {
     ///
     /// # Errors
     /// `FileAlreadyExists` where there is one, or what is left of one; [`replace`](Self::replace) is for that.
+    /// `NoConditionalPut` where the store can't keep two writers from overwriting each other.
     pub async fn create(store: Arc<dyn ObjectStore>, path: &str, config: FileConfig) -> Result<Self> {
         let names = Names::new(path)?;
         let io = io(store, &config);
@@ -32,11 +33,15 @@ impl ArrayFile {
         if newest_commit(&io, &names).await? > 0 {
             return Err(exists());
         }
-        match io.store.put_opts(&names.head(), head().into(), PutMode::Create.into()).await {
-            Ok(_) => Ok(Self::over(io, names, config, Snapshot::empty(), false)),
-            Err(object_store::Error::AlreadyExists { .. }) => Err(exists()),
-            Err(error) => Err(error.into()),
+        if !io.put_new(&names.head(), head().into()).await? {
+            return Err(exists());
         }
+        // A server that doesn't know of conditions puts it again, and would put one commit over another.
+        if io.put_new(&names.head(), head().into()).await? {
+            io.store.delete(&names.head()).await?;
+            return Err(io.no_conditional_put("an object was put over another"));
+        }
+        Ok(Self::over(io, names, config, Snapshot::empty(), false))
     }
 
     /// Makes a file, or in place of one that is there a commit without any array or snapshot. What was there

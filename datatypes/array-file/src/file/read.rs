@@ -60,17 +60,17 @@ impl ArrayFile {
     }
 
     /// Reads a region in bounds.
-    async fn read_into(
+    async fn read_into<O: Output>(
         &self,
         array: &Array,
         start: &[u64],
         shape: &[usize],
-        output: &mut impl Output,
+        output: &mut O,
     ) -> Result<()> {
         let extent: Vec<u64> = shape.iter().map(|length| wide(*length)).collect();
         let coords: Vec<Coord> = array.list_chunks_in(start, &extent)?;
-        // An output begins as zeros, and a fill value of zero needn't be written over it.
-        let filled = array.cell_bytes.is_some() && array.fill.iter().all(|byte| *byte == 0);
+        // Where an output begins as zeros, a fill value of zero needn't be written over it.
+        let filled = O::BLANK && array.cell_bytes.is_some() && array.fill.iter().all(|byte| *byte == 0);
         self.visit_chunks(array, &coords, |index, chunk| {
             if chunk.is_none() && filled {
                 return Ok(());

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore};
 
 use super::ArrayFile;
 use crate::commits::list_commits;
@@ -67,15 +67,15 @@ impl ArrayFile {
             .filter(|(number, meta)| !live.contains(number) && (once_live.contains(number) || is_old(meta)))
             .collect();
         self.fence(&dead).await?;
-        let mut swept = Swept { commits: expired.len(), ..Swept::default() };
-        for commit in expired {
-            delete(&self.io, &self.names.manifest(commit)).await?;
-        }
-        for (_, layer) in dead {
-            delete(&self.io, &layer.location).await?;
-            swept.layers += 1;
-            swept.bytes = swept.bytes.saturating_add(layer.size);
-        }
+        let swept = Swept {
+            commits: expired.len(),
+            layers: dead.len(),
+            bytes: dead.iter().map(|(_, layer)| layer.size).fold(0, u64::saturating_add),
+        };
+        // A commit that is there has its layers: they go when it is gone.
+        let manifests = expired.into_iter().map(|commit| self.names.manifest(commit)).collect();
+        delete_all(&self.io, manifests).await?;
+        delete_all(&self.io, dead.into_iter().map(|(_, layer)| layer.location).collect()).await?;
         Ok(swept)
     }
 
@@ -125,10 +125,14 @@ pub(super) async fn first_free_layer(io: &Io, names: &Names) -> Result<u64> {
     Ok(layers.iter().map(|(number, _)| number.saturating_add(1)).max().unwrap_or(1))
 }
 
-/// Deletes an object that another sweep may have deleted.
-async fn delete(io: &Io, path: &Path) -> Result<()> {
-    match io.store.delete(path).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
+/// Deletes objects, some of which another sweep may have deleted.
+async fn delete_all(io: &Io, paths: Vec<Path>) -> Result<()> {
+    let mut deleted = io.store.delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
+    while let Some(outcome) = deleted.next().await {
+        match outcome {
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(())
 }

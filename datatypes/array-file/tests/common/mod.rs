@@ -3,6 +3,7 @@
 
 pub mod counting;
 pub mod failing;
+pub mod s3;
 
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! `kvdag array`: what is done with array files.
 
 mod attributes;
+#[cfg(feature = "s3")]
+mod cloud;
 mod compact;
 mod create;
 mod export;
@@ -11,6 +13,7 @@ mod list;
 mod load;
 mod place;
 mod read;
+mod resolve;
 mod save;
 mod stats;
 mod values;
@@ -27,7 +30,8 @@ use super::output::Output;
 
 const AFTER_HELP: &str = "\
 A FILE is a path that ends in .af, or with --store STORE a name that does: then the file is among the objects of that
-kvdag store, at a version, and branches and merges with the rest of it.
+kvdag store, at a version, and branches and merges with the rest of it. It may also be a URL: s3://BUCKET/PATH.af, with
+the keys, the region and the endpoint in the environment, as for AWS's own tools; and gs:// and az:// likewise.
 
 A REGION is START:END for each axis, slowest first, the end left out: 0:4,10:20,0:512. A write is seen when all of it
 is there, as a new commit of the file; `history` lists commits, and --commit reads one of the past.";
@@ -56,6 +60,8 @@ pub(crate) enum Command {
     Verify(verify::Args),
     /// List the commits of a file, or name one.
     History(history::Args),
+    /// After a merge, take a file that both sides have committed to from one of them, as a whole.
+    Resolve(resolve::Args),
     /// Import an image as a new array, or all arrays of an HDF5 or NetCDF file.
     Import(import::Args),
     /// Export an array, or a region of it, as an image.
@@ -74,6 +80,7 @@ pub(crate) fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Compact(args) => compact::run(&args, output),
         Command::Verify(args) => return verify::run(&args, output),
         Command::History(args) => history::run(&args, output),
+        Command::Resolve(args) => resolve::run(&args, output),
         Command::Import(args) => import::run(&args, output),
         Command::Export(args) => export::run(&args, output),
     }?;

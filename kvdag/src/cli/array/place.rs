@@ -1,25 +1,25 @@
-//! Where an array file is: on the local disk, or in a kvdag store at a version.
+//! Where an array file is: on the local disk, in a kvdag store at a version, or in a bucket.
 
 use std::error::Error as StdError;
 use std::path::Path;
 use std::sync::Arc;
 
-use array_file::{ArrayFile, FileConfig, ObjectRole, list_objects};
+use array_file::{ArrayFile, FileConfig, LocalDisk, ObjectRole, list_objects};
+use engine_api::version::Version;
 use engine_api::{Error, ErrorKind, Result};
 use kvdag_object_store::Bucket;
-use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::interrupt::Careful;
-use crate::cli::store;
+use crate::cli::{resolve, store};
 
 /// The collection of objects that files are in when the command line names none.
 const DEFAULT_BUCKET: &str = "arrays";
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct PlaceArgs {
-    /// The array file: a path that ends in .af, or with --store its name there.
+    /// The array file: a path that ends in .af, the URL of one in a bucket, or with --store its name there.
     pub(super) file: String,
     /// The kvdag store that the file is in.
     #[arg(long, value_name = "STORE")]
@@ -71,10 +71,10 @@ impl Place {
     }
 
     fn open(args: &PlaceArgs, purpose: Purpose) -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Error::from_io(error, "there is no thread to wait on"))?;
+        let runtime = runtime()?;
         let (store, path) = match &args.store {
             Some(url) => (objects(args, url, purpose)?, args.file.clone()),
+            None if args.file.contains("://") => cloud(&args.file)?,
             None => local(&args.file)?,
         };
         Ok(Self { store, path, runtime })
@@ -175,21 +175,44 @@ impl Arrays {
     }
 }
 
-/// The folder of a file on the local disk as an object store, and the file's name.
-fn local(file: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
-    if let Some((scheme, _)) = file.split_once("://") {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "array files are opened on the local disk, or in a kvdag store by --store",
-        )
-        .with("scheme", scheme));
-    }
-    let path = Path::new(file);
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+fn runtime() -> Result<Runtime> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::from_io(error, "there is no thread to wait on"))
+}
+
+/// Every object of a file is named after it, which ends in `.af`.
+fn check_name(name: &str) -> Result<()> {
     if Path::new(name).extension().is_none_or(|extension| extension != "af") {
         return Err(Error::new(ErrorKind::InvalidArgument, "the name of an array file ends in .af")
-            .with("file", file));
+            .with("file", name));
     }
+    Ok(())
+}
+
+/// The bucket that a URL names as an object store, and the file's path in it.
+#[cfg(feature = "s3")]
+fn cloud(url: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+    let (store, path) = super::cloud::open(url)?;
+    check_name(&path)?;
+    Ok((store, path))
+}
+
+/// Without a client of any server a URL can't be opened.
+#[cfg(not(feature = "s3"))]
+fn cloud(url: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+    let (scheme, _) = url.split_once("://").unwrap_or_default();
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "this build opens array files on the local disk, or in a kvdag store by --store; those at URLs need its feature s3",
+    )
+    .with("scheme", scheme))
+}
+
+/// The folder of a file on the local disk as an object store, and the file's name.
+fn local(file: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
+    let path = Path::new(file);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    check_name(name)?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -199,9 +222,9 @@ fn local(file: &str) -> Result<(Arc<dyn ObjectStore>, String)> {
             Error::new(ErrorKind::NotFound, "there is no such folder").with("folder", folder.display())
         );
     }
-    let disk = LocalFileSystem::new_with_prefix(folder).map_err(|error| failed(error.into()))?;
     // A commit survives a power cut only where its objects were forced to the disk.
-    Ok((Arc::new(disk.with_fsync(true)), name.to_owned()))
+    let disk = LocalDisk::new(folder).map_err(|error| failed(error.into()))?;
+    Ok((Arc::new(disk), name.to_owned()))
 }
 
 /// The objects of a kvdag store at a version.
@@ -212,12 +235,8 @@ fn objects(args: &PlaceArgs, url: &str, purpose: Purpose) -> Result<Arc<dyn Obje
         Purpose::Create => store::open_or_create(url),
     }?;
     let version = store::version(&store, args.at.as_deref())?;
-    if purpose != Purpose::Read && version.committed.is_some() {
-        return Err(Error::new(
-            ErrorKind::ReadOnly,
-            "the version is committed, so it can't be written; `kvdag new` makes a new one from it",
-        )
-        .with("version", store::short(&version.uuid)));
+    if purpose != Purpose::Read {
+        check_open(&version)?;
     }
     let name = args.objects.as_deref().unwrap_or(DEFAULT_BUCKET);
     let store = Arc::new(store);
@@ -230,9 +249,68 @@ fn objects(args: &PlaceArgs, url: &str, purpose: Purpose) -> Result<Arc<dyn Obje
     Ok(Arc::new(bucket.at(version.id)?))
 }
 
+fn check_open(version: &Version) -> Result<()> {
+    if version.committed.is_some() {
+        return Err(Error::new(
+            ErrorKind::ReadOnly,
+            "the version is committed, so it can't be written; `kvdag new` makes a new one from it",
+        )
+        .with("version", store::short(&version.uuid)));
+    }
+    Ok(())
+}
+
+/// A file at a merge, or below one, and the objects at its sides.
+pub(super) struct Sides {
+    pub(super) to: Place,
+    /// The objects at the version whose side is taken.
+    pub(super) taken: Arc<dyn ObjectStore>,
+    /// The objects at each version that was merged.
+    pub(super) others: Vec<Arc<dyn ObjectStore>>,
+}
+
+impl Sides {
+    pub(super) fn open(args: &PlaceArgs, take: &str) -> Result<Self> {
+        let url = args.store.as_deref().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "only files in a kvdag store are merged; give --store")
+        })?;
+        let store = store::open_to_write(url)?;
+        let at = store::version(&store, args.at.as_deref())?;
+        check_open(&at)?;
+        let dag = store.dag()?;
+        let taken = resolve::side(&store, &dag, &at, take)?;
+        let mut merge = &at;
+        while let [parent] = merge.parents.as_slice() {
+            merge = dag.version(*parent)?;
+        }
+        if merge.parents.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "there is no merge at or above the version")
+                .with("version", store::short(&at.uuid)));
+        }
+        if !merge.parents.contains(&taken) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "the version is none of those that were merged",
+            )
+            .with("version", take));
+        }
+        let merged = merge.parents.clone();
+        let bucket = Bucket::open(&Arc::new(store), args.objects.as_deref().unwrap_or(DEFAULT_BUCKET))?;
+        let objects = |version| -> Result<Arc<dyn ObjectStore>> { Ok(Arc::new(bucket.at(version)?)) };
+        let others = merged.into_iter().map(objects).collect::<Result<_>>()?;
+        let to = Place { store: objects(at.id)?, path: args.file.clone(), runtime: runtime()? };
+        Ok(Self { to, taken: objects(taken)?, others })
+    }
+}
+
 /// An error of an array file, with the kind of what failed below it.
 pub(super) fn failed(error: array_file::Error) -> Error {
     use array_file::Error as Failed;
+    #[cfg(feature = "s3")]
+    let error = match super::cloud::of_server(error) {
+        Ok(told) => return told,
+        Err(error) => error,
+    };
     let kind = match &error {
         Failed::Storage(below) => kind_below(below),
         other => other.kind(),

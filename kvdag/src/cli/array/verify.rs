@@ -79,6 +79,8 @@ struct Check<'a> {
     findings: Findings,
     /// The layers that commits name, and by which commits each.
     named: BTreeMap<u64, BTreeSet<u64>>,
+    /// What commits were made on, and what they are: the checksums of their manifests.
+    made: BTreeMap<u64, (u32, u32)>,
 }
 
 impl<'a> Check<'a> {
@@ -91,7 +93,7 @@ impl<'a> Check<'a> {
             layers_unused: 0,
             problems: Vec::new(),
         };
-        Self { place, findings, named: BTreeMap::new() }
+        Self { place, findings, named: BTreeMap::new(), made: BTreeMap::new() }
     }
 
     fn run(mut self, objects: &[FileObject], output: Output) -> Result<Findings> {
@@ -129,6 +131,7 @@ impl<'a> Check<'a> {
         for object in objects {
             careful.check()?;
             if let ObjectRole::Commit(commit) = object.role {
+                self.look_below(object, commit);
                 self.open(object, commit)?;
             }
         }
@@ -145,6 +148,7 @@ impl<'a> Check<'a> {
                 if contents.commit != number {
                     self.note(&object.path, format!("it is the manifest of commit {}", contents.commit));
                 }
+                self.made.insert(number, (contents.base, contents.checksum));
                 for layer in contents.layers {
                     self.named.entry(layer).or_default().insert(number);
                 }
@@ -159,6 +163,16 @@ impl<'a> Check<'a> {
         };
         if let Err(error) = outcome {
             self.note(&object.path, failed(error).report());
+        }
+    }
+
+    /// Whether a commit was made on the one that is there before it, and not on another of its number.
+    fn look_below(&mut self, object: &FileObject, commit: u64) {
+        let below = commit.checked_sub(1).and_then(|below| self.made.get(&below));
+        let (Some((base, _)), Some((_, below))) = (self.made.get(&commit), below) else { return };
+        if *base != 0 && base != below {
+            let problem = format!("it was made on another commit {} than the one that is there", commit - 1);
+            self.note(&object.path, problem);
         }
     }
 

@@ -24,7 +24,8 @@ pub(crate) struct Args {
     store: String,
     /// The volume.
     volume: String,
-    /// The file to write: .nii, .nii.gz, .tif, .ome.tif, .npy, .h5 or .raw; one of that name is replaced. Or a folder:
+    /// The file to write: .nii, .nii.gz, .tif, .ome.tif, .npy, .h5 or .raw; one of that name is replaced. Or .blockfs, or
+    /// a folder:
     /// .zarr, .ome.zarr, .precomputed, or a file for each slice in one, slices/z%04d.tif, .jp2, .png or .jpg; nothing
     /// of that name may be there.
     file: PathBuf,

@@ -23,7 +23,7 @@ use crate::cli::store::{self, AnyStore};
 pub(crate) struct Args {
     /// The store; it is made when it isn't there.
     store: String,
-    /// The image: .nii, .nii.gz, .tif, .ome.tif, .npy, .h5, .nc, .raw with --shape and --dtype, or a folder: .zarr, or a
+    /// The image: .nii, .nii.gz, .tif, .ome.tif, .npy, .blockfs, .h5, .nc, .raw with --shape and --dtype, or a folder: .zarr, or a
     /// Neuroglancer precomputed one.
     file: PathBuf,
     #[command(flatten)]
