@@ -382,20 +382,22 @@ impl BlockWriter {
 
     /// Says where a block is, under the lock of its block file, unless a later place was said already.
     fn publish(&self, index: u64, commit: &Commit) -> Result<()> {
-        let newest = match self.opened.place(index) {
-            Ok(Place::Committed(other)) => Some(other.extent),
-            Ok(Place::Unchecked { extent, .. }) => Some(extent),
+        let written = match self.opened.place(index) {
+            Ok(Place::Committed(other)) => Some(other.extent.offset),
+            Ok(Place::Unchecked { extent, .. }) => Some(extent.offset),
             // What is damaged is written over.
             Ok(Place::Missing | Place::Begun) | Err(_) => None,
         };
         let deleted = match &self.opened.records {
-            Some(records) => {
-                records.read(index).ok().and_then(|record| record.committed).map(|commit| commit.extent)
-            }
+            Some(records) => records.read(index).ok().and_then(|record| record.committed),
             None => None,
         };
-        let newest = newest.into_iter().chain(deleted).map(|extent| extent.offset).max();
-        if newest.is_some_and(|newest| newest > commit.extent.offset) {
+        // A deletion takes no bytes: what lies where the file ended then was written after it.
+        let is_later =
+            |offset: u64| offset > commit.extent.offset || (commit.deleted && offset == commit.extent.offset);
+        if written.is_some_and(is_later)
+            || deleted.is_some_and(|other| other.extent.offset > commit.extent.offset)
+        {
             return Ok(());
         }
         if let Some(records) = &self.opened.records {
