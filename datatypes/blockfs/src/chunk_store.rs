@@ -1,11 +1,13 @@
 //! Volumes as stores of chunks.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use chunks::{ChunkSource, ChunkStore, Coords, Grid, Region, copy_region, for_each_parallel};
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::blosc::encode;
+use crate::records::Commit;
 use crate::volume::{BlockFs, BlockState};
 use crate::writer::BlockWriter;
 
@@ -106,42 +108,7 @@ impl ChunkStore for BlockWriter {
     }
 
     fn write_chunks(&self, source: &dyn ChunkSource) -> Result<()> {
-        check_element(self.volume())?;
-        let grid = self.volume().grid();
-        let indices = (0..source.len())
-            .map(|chunk| self.opened().head.index(&source.coords(chunk)))
-            .collect::<Result<Vec<u64>>>()?;
-        let written: Vec<_> = indices.iter().map(|_| Mutex::new(None)).collect();
-        for_each_parallel(
-            source.len(),
-            grid.chunk_bytes().saturating_mul(3),
-            || vec![0; grid.chunk_bytes()],
-            |buffer, at| {
-                source.read(at, buffer)?;
-                let chunk = source.coords(at);
-                let (region, inside) = (grid.chunk_region(&chunk)?, self.opened().head.block_region(&chunk)?);
-                let clipped;
-                let block = if inside == region {
-                    buffer.as_slice()
-                } else {
-                    clipped = clip(grid, &region, &inside, buffer)?;
-                    &clipped
-                };
-                let index = indices[at];
-                let commit = if grid.fill().fills(block) {
-                    self.append_deletion(index)
-                } else {
-                    encode(self.compression(), grid.element_size(), block)
-                        .and_then(|frame| self.append(index, &frame))
-                };
-                let commit = commit.map_err(|error| error.with("chunk", chunk))?;
-                *written[at].lock().unwrap_or_else(PoisonError::into_inner) = Some((index, commit));
-                Ok(())
-            },
-        )?;
-        let written =
-            written.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-        self.wait_for_flush(written);
+        self.wait_for_flush(append_chunks(self, source)?);
         self.flush_when_due()
     }
 
@@ -175,4 +142,55 @@ impl ChunkStore for BlockWriter {
         let _guard = self.exclusive();
         work()
     }
+}
+
+/// Compresses and writes the chunks of a source, in parallel, for somebody to hand them to the next flush.
+pub(crate) fn append_chunks(writer: &BlockWriter, source: &dyn ChunkSource) -> Result<Vec<(u64, Commit)>> {
+    check_element(writer.volume())?;
+    let grid = writer.volume().grid();
+    let indices = (0..source.len())
+        .map(|chunk| writer.opened().head.index(&source.coords(chunk)))
+        .collect::<Result<Vec<u64>>>()?;
+    // Of a chunk that the source names twice the last counts.
+    let last: BTreeMap<u64, usize> = indices.iter().enumerate().map(|(at, index)| (*index, at)).collect();
+    let tasks: Vec<(u64, usize)> = last.into_iter().collect();
+    let written = Mutex::new(Vec::with_capacity(tasks.len()));
+    let appended = for_each_parallel(
+        tasks.len(),
+        grid.chunk_bytes().saturating_mul(3),
+        || vec![0; grid.chunk_bytes()],
+        |buffer, task| {
+            let (index, at) = tasks[task];
+            source.read(at, buffer)?;
+            let chunk = source.coords(at);
+            let commit =
+                append_chunk(writer, &chunk, index, buffer).map_err(|error| error.with("chunk", chunk))?;
+            written.lock().unwrap_or_else(PoisonError::into_inner).push((index, commit));
+            Ok(())
+        },
+    );
+    let written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match appended {
+        Ok(()) => Ok(written),
+        Err(error) => {
+            writer.abandon(&written);
+            Err(error)
+        }
+    }
+}
+
+fn append_chunk(writer: &BlockWriter, chunk: &Coords, index: u64, data: &[u8]) -> Result<Commit> {
+    let grid = writer.volume().grid();
+    let (region, inside) = (grid.chunk_region(chunk)?, writer.opened().head.block_region(chunk)?);
+    let clipped;
+    let block = if inside == region {
+        data
+    } else {
+        clipped = clip(grid, &region, &inside, data)?;
+        &clipped
+    };
+    if grid.fill().fills(block) {
+        return writer.append_deletion(index);
+    }
+    writer.append(index, &encode(writer.compression(), grid.element_size(), block)?)
 }

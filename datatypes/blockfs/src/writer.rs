@@ -66,6 +66,12 @@ struct Waiting {
     bytes: u64,
 }
 
+impl Waiting {
+    fn own(&self, index: u64) -> Option<Commit> {
+        self.commits.get(&index).or_else(|| self.flushing.get(&index)).copied()
+    }
+}
+
 impl BlockWriter {
     /// Opens a volume to be written; waits for a compaction that is under way.
     ///
@@ -246,8 +252,7 @@ impl BlockWriter {
     }
 
     fn own(&self, index: u64) -> Option<Commit> {
-        let waiting = lock(&self.waiting);
-        waiting.commits.get(&index).or_else(|| waiting.flushing.get(&index)).copied()
+        lock(&self.waiting).own(index)
     }
 
     /// The numbers of the blocks that wait, and whether each is there then.
@@ -259,15 +264,12 @@ impl BlockWriter {
 
     /// Hands blocks over to the next flush, all at once.
     pub(crate) fn wait_for_flush(&self, commits: impl IntoIterator<Item = (u64, Commit)>) {
-        let mut waiting = lock(&self.waiting);
-        for (index, commit) in commits {
-            let kept =
-                waiting.commits.get(&index).is_some_and(|other| other.extent.offset > commit.extent.offset);
-            if !kept {
-                waiting.commits.insert(index, commit);
-                waiting.bytes += u64::from(commit.extent.size);
-            }
-        }
+        self.hold().hand_over(commits);
+    }
+
+    /// Keeps all else that this writer writes from being handed over, until it is dropped.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held { writer: self, waiting: lock(&self.waiting) }
     }
 
     pub(crate) fn flush_when_due(&self) -> Result<()> {
@@ -314,7 +316,8 @@ impl BlockWriter {
         let table = &self.opened.head.table;
         self.with_file(file, |file| {
             let failed = |error| Error::from_io(error, "the block file can't be made longer");
-            let extent = Extent { offset: file.metadata().map_err(failed)?.len(), size };
+            let end = file.metadata().map_err(failed)?.len();
+            let extent = Extent { offset: end.max(self.known_end(index)), size };
             if size == 0 {
                 return Ok(extent);
             }
@@ -323,27 +326,39 @@ impl BlockWriter {
             if let Some(records) = &self.opened.records
                 && let Err(error) = records.begin(index, Some(extent))
             {
-                file.set_len(extent.offset).map_err(failed)?;
+                file.set_len(end).map_err(failed)?;
                 return Err(error);
             }
             Ok(extent)
         })
     }
 
-    /// Takes back a claim whose write has failed, as far as that can be done. What stays is a hole.
+    /// Takes back blocks that were written and won't be handed over, so that nobody takes them for lost.
+    pub(crate) fn abandon(&self, commits: &[(u64, Commit)]) {
+        for (index, commit) in commits.iter().rev().filter(|(_, commit)| !commit.deleted) {
+            self.give_back(self.opened.head.file_of(*index), *index, commit.extent);
+        }
+    }
+
+    /// Where that ends which was said of a block. A block file may be shorter after a power cut, and what is written later
+    /// must have the greater offset.
+    fn known_end(&self, index: u64) -> u64 {
+        let entry = self.opened.head.table.read(&self.opened.directory, index).ok().flatten();
+        let record = self.opened.records.as_ref().and_then(|records| records.read(index).ok());
+        let committed = record.and_then(|record| record.committed).map(|commit| commit.extent);
+        entry
+            .into_iter()
+            .chain(committed)
+            .map(|extent| extent.offset + u64::from(extent.size))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Takes back that a write was begun. Its bytes stay a hole: an offset that others have seen is never given out again.
     fn give_back(&self, file: usize, index: u64, extent: Extent) {
-        let taken_back = self.with_file(file, |file| {
-            let length =
-                file.metadata().map_err(|error| Error::from_io(error, "a file can't be looked at"))?.len();
-            if length == extent.offset + u64::from(extent.size) {
-                file.set_len(extent.offset).map_err(|error| Error::from_io(error, "a file can't be cut"))?;
-            }
-            if let Some(records) = &self.opened.records
-                && records.read(index)?.begun == Some(extent)
-            {
-                records.begin(index, None)?;
-            }
-            Ok(())
+        let taken_back = self.with_file(file, |_| match &self.opened.records {
+            Some(records) if records.read(index)?.begun == Some(extent) => records.begin(index, None),
+            _ => Ok(()),
         });
         // The caller is told why the write failed, which is why this does.
         drop(taken_back);
@@ -420,6 +435,34 @@ impl BlockWriter {
     /// The block file for reads and writes of what was claimed, which need no lock.
     fn data_file(&self, number: usize) -> Result<&File> {
         slot(&self.data, number, || open_block_file(&self.opened, number))
+    }
+}
+
+/// A writer whose blocks nobody else hands over.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    writer: &'a BlockWriter,
+    waiting: MutexGuard<'a, Waiting>,
+}
+
+impl Held<'_> {
+    pub(crate) fn hand_over(&mut self, commits: impl IntoIterator<Item = (u64, Commit)>) {
+        for (index, commit) in commits {
+            let other = self.waiting.commits.get(&index);
+            if other.is_none_or(|other| other.extent.offset <= commit.extent.offset) {
+                self.waiting.commits.insert(index, commit);
+                self.waiting.bytes += u64::from(commit.extent.size);
+            }
+        }
+    }
+
+    /// Where a block is, as this writer sees it.
+    pub(crate) fn place(&self, index: u64) -> Result<Place> {
+        match self.waiting.own(index) {
+            Some(commit) if commit.deleted => Ok(Place::Missing),
+            Some(commit) => Ok(Place::Committed(commit)),
+            None => self.writer.opened.place(index),
+        }
     }
 }
 

@@ -251,3 +251,29 @@ fn a_writer_that_doesn_t_know_what_is_on_the_disk_commits_nothing_more() {
     assert_eq!(writer.close().unwrap_err().kind(), ErrorKind::Poisoned);
     assert!(read(&volume, block) == voxels(&volume, block, 1));
 }
+
+#[test]
+fn a_block_that_was_deleted_is_written_again_though_its_file_got_shorter() {
+    let folder = tempfile::tempdir().unwrap();
+    let volume = prepare(folder.path());
+    let path = folder.path().join(NAME);
+    let all = blocks(&volume);
+    let writer = BlockWriter::open(&path).unwrap();
+    writer.write_block(&all[2], &voxels(&volume, &all[2], 2)).unwrap();
+    let file = volume.info().unwrap().files[0].clone();
+    let short = std::fs::metadata(&file).unwrap().len();
+    // The file is longer by what is never committed, and the deletion notes its end.
+    writer.write_block(&all[4], &voxels(&volume, &all[4], 2)).unwrap();
+    writer.delete_block(&all[0]).unwrap();
+    writer.close().unwrap();
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(short).unwrap();
+    assert_eq!(volume.block_state(&all[0]).unwrap(), BlockState::Missing);
+    let writer = BlockWriter::open(&path).unwrap();
+    for block in [&all[0], &all[4]] {
+        writer.write_block(block, &voxels(&volume, block, 3)).unwrap();
+    }
+    writer.close().unwrap();
+    for (block, seed) in [(&all[0], 3), (&all[2], 2), (&all[4], 3)] {
+        assert!(read(&volume, block) == voxels(&volume, block, seed), "{block}");
+    }
+}
