@@ -60,7 +60,7 @@ pub fn compact(path: impl AsRef<Path>, watch: &mut Watch<'_>) -> Result<Compacte
     }
     let work = Work::new(&opened, &path, &old)?;
     let list = list_path(&path);
-    write_list(&list, &work.all_files(&old))?;
+    write_list(&list, &work.all_files(&opened, &old))?;
     let made = work.run(&opened, &path, &mut result, watch);
     if made.is_err() {
         // The directory file may be the new one although its folder couldn't be forced to the disk.
@@ -109,8 +109,9 @@ impl Work {
         Ok(Self { head, new, records })
     }
 
-    fn all_files(&self, old: &[PathBuf]) -> Vec<PathBuf> {
-        old.iter().chain(&self.new).chain(&self.records).cloned().collect()
+    fn all_files(&self, opened: &Opened, old: &[PathBuf]) -> Vec<PathBuf> {
+        let old_records = opened.head.seal.as_ref().map(|seal| opened.folder.join(&seal.records));
+        old.iter().chain(&old_records).chain(&self.new).chain(&self.records).cloned().collect()
     }
 
     fn run(&self, opened: &Opened, path: &Path, result: &mut Compacted, watch: &mut Watch<'_>) -> Result<()> {

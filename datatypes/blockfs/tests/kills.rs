@@ -239,7 +239,7 @@ fn a_compaction_that_is_killed_anywhere_leaves_the_old_volume_or_the_new() {
     writer.close().unwrap();
     let mut random = fastrand::Rng::with_seed(1);
     let mut killed = 0;
-    for round in 0..rounds() * 4 {
+    for round in 0..rounds() * 10 {
         let mut child = start("compact", &path);
         let (lines, said) = mpsc::channel();
         listen(&mut child, 0, lines);
