@@ -113,15 +113,7 @@ impl Head {
         let length = file.metadata().map_err(failed)?.len();
         let mut fixed = [0; 16];
         let read = read_at(file, &mut fixed, 0).map_err(failed)?;
-        let (metadata, start) = parse_fixed(&fixed[..read])?;
-        if metadata > length.saturating_sub(FIXED_BYTES) || start < FIXED_BYTES + metadata {
-            return Err(corrupt("the head of the directory file is cut off or contradicts itself"));
-        }
-        if metadata > MOST_METADATA {
-            return Err(Error::new(ErrorKind::TooLarge, "the metadata of the volume are too long")
-                .with("bytes", metadata)
-                .with("limit", MOST_METADATA));
-        }
+        let (metadata, start) = parse_fixed(&fixed[..read], length)?;
         let mut text = vec![0; narrow(metadata)?];
         if read_at(file, &mut text, FIXED_BYTES).map_err(failed)? < text.len() {
             return Err(corrupt("the metadata of the volume are cut off"));
@@ -131,6 +123,16 @@ impl Head {
         let read = read_at(file, &mut seal, FIXED_BYTES + metadata).map_err(failed)?;
         seal.truncate(read);
         Self::parse(&fixed, &text, start, &seal)
+    }
+
+    /// The head at the start of a whole directory file.
+    pub(crate) fn from_bytes(file: &[u8]) -> Result<Self> {
+        let cut = || corrupt("the head of the directory file is cut off");
+        let (metadata, start) = parse_fixed(file.get(..16).unwrap_or(file), wide(file.len()))?;
+        let (fixed, rest) = file.split_first_chunk::<16>().ok_or_else(cut)?;
+        let (text, rest) = rest.split_at_checked(narrow(metadata)?).ok_or_else(cut)?;
+        let gap = (start - FIXED_BYTES - metadata).min(Seal::MOST_BYTES);
+        Self::parse(fixed, text, start, rest.get(..narrow(gap)?).unwrap_or(rest))
     }
 
     /// Understands a head from its parts: the sixteen bytes, the metadata, and what is between these and the table.
@@ -295,18 +297,25 @@ fn names_json(names: &[String]) -> String {
     format!("[{}]", names.join(", "))
 }
 
-/// The length of the metadata, and where the table starts.
-fn parse_fixed(fixed: &[u8]) -> Result<(u64, u64)> {
+/// The length of the metadata, and where the table starts, by the first bytes of a file that is so long.
+fn parse_fixed(fixed: &[u8], length: u64) -> Result<(u64, u64)> {
     let rest = fixed
         .strip_prefix(MAGIC)
         .ok_or_else(|| Error::new(ErrorKind::Incompatible, "the file isn't a directory file of BlockFS"))?;
     let (numbers, _) = rest.as_chunks::<4>();
-    match numbers {
-        [metadata, start, ..] => {
-            Ok((u32::from_le_bytes(*metadata).into(), u32::from_le_bytes(*start).into()))
-        }
-        _ => Err(corrupt("the directory file is cut off")),
+    let [metadata, start, ..] = numbers else {
+        return Err(corrupt("the directory file is cut off"));
+    };
+    let [metadata, start] = [metadata, start].map(|number| u64::from(u32::from_le_bytes(*number)));
+    if metadata > length.saturating_sub(FIXED_BYTES) || start < FIXED_BYTES + metadata {
+        return Err(corrupt("the head of the directory file is cut off or contradicts itself"));
     }
+    if metadata > MOST_METADATA {
+        return Err(Error::new(ErrorKind::TooLarge, "the metadata of the volume are too long")
+            .with("bytes", metadata)
+            .with("limit", MOST_METADATA));
+    }
+    Ok((metadata, start))
 }
 
 /// The volume's own values. Of a key that comes twice the last counts, as in Python.

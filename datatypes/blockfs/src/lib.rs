@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod aio;
+mod check;
 mod chunk_store;
 mod compact;
 mod element;
@@ -23,6 +24,7 @@ mod writer;
 pub mod blosc;
 
 pub use aio::AsyncBlockFs;
+pub use check::{DirectoryContents, check_directory, check_records};
 pub use compact::{Compacted, compact};
 pub use element::ElementType;
 pub use pool::WriterPool;

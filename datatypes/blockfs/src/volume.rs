@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chunks::{Coords, Grid, Region};
-use engine_api::embedded::{NewFile, absolute, beside, folder_of, sync_folder};
+use engine_api::embedded::{Lock, NewFile, absolute, beside, folder_of, sync_folder};
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::blosc::{FrameHeader, HEADER_BYTES, decode};
@@ -253,12 +253,10 @@ impl BlockFs {
     pub fn has_writers(&self) -> Result<bool> {
         let file = File::open(&self.path)
             .map_err(|error| Error::from_io(error, "the directory file can't be opened"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(false),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(true),
-            Err(std::fs::TryLockError::Error(error)) => {
-                Err(Error::from_io(error, "the directory file can't be locked"))
-            }
+        match Lock::take(file) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Locked => Ok(true),
+            Err(error) => Err(error),
         }
     }
 

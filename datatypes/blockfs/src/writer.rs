@@ -365,6 +365,9 @@ impl BlockWriter {
     }
 
     fn commit(&self, commits: &BTreeMap<u64, Commit>) -> Result<()> {
+        if commits.is_empty() {
+            return Ok(());
+        }
         let files: BTreeSet<usize> = commits
             .iter()
             .filter(|(_, commit)| !commit.deleted)
