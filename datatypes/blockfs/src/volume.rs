@@ -10,6 +10,7 @@ use engine_api::embedded::{Lock, NewFile, absolute, beside, folder_of, sync_fold
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::blosc::{FrameHeader, HEADER_BYTES, decode};
+use crate::chunk_store::check_element;
 use crate::element::ElementType;
 use crate::head::Head;
 use crate::io::{narrow, read_at, write_at};
@@ -246,6 +247,7 @@ impl BlockFs {
     /// # Errors
     /// As [`chunks::read_region`]; `Unsupported` for voxels of more than eight bytes.
     pub fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        check_element(self)?;
         chunks::read_region(self, region, out)
     }
 
