@@ -11,11 +11,12 @@ use engine_api::embedded::Lock;
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::blosc::{Compression, FrameHeader, decode, encode};
+use crate::frames::{check_length, open_block_file, read_extent};
 use crate::io::write_at;
 use crate::opened::{Opened, Place};
 use crate::records::Commit;
 use crate::table::Extent;
-use crate::volume::{BlockFs, BlockState, check_length, open_block_file, read_extent};
+use crate::volume::{BlockFs, BlockState};
 
 /// When what was written is committed without being asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
