@@ -13,6 +13,8 @@ use engine_api::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
 use crate::blosc::{FrameHeader, HEADER_BYTES, decode};
+use crate::create::{create_records, new_seal};
+use crate::frames::read_frame;
 use crate::head::Head;
 use crate::io::{read_at, wide, write_at};
 use crate::opened::{Opened, Place};
@@ -20,7 +22,6 @@ use crate::progress::{Progress, Stage, Watch};
 use crate::records::{Commit, Records};
 use crate::relocate::{failed, remove, utf8};
 use crate::table::Extent;
-use crate::volume::{create_records, new_seal, read_frame};
 
 /// The most bytes of the list of a compaction's files.
 const MOST_LIST: u64 = 64 << 20;

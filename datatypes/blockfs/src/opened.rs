@@ -43,17 +43,24 @@ pub(crate) enum Place {
 
 impl Opened {
     pub(crate) fn open(path: &Path, write: bool) -> Result<Self> {
-        let file = OpenOptions::new().read(true).write(write).open(path).map_err(|error| {
-            Error::from_io(error, "the directory file can't be opened").with("path", path.display())
-        })?;
-        Self::from_file(file, path, write).map_err(|error| error.with("path", path.display()))
+        loop {
+            let file = OpenOptions::new().read(true).write(write).open(path).map_err(|error| {
+                Error::from_io(error, "the directory file can't be opened").with("path", path.display())
+            })?;
+            let found = file
+                .metadata()
+                .map_err(|error| Error::from_io(error, "the directory file can't be looked at"))?;
+            let identity = Identity::of(&found);
+            match Self::from_file(file, identity, path, write) {
+                // A compaction may have removed the records that the old directory file names.
+                Err(error) if error.kind() == ErrorKind::NotFound && is_replaced(path, identity) => {}
+                opened => return opened.map_err(|error| error.with("path", path.display())),
+            }
+        }
     }
 
-    fn from_file(directory: File, path: &Path, write: bool) -> Result<Self> {
+    fn from_file(directory: File, identity: Identity, path: &Path, write: bool) -> Result<Self> {
         let head = Head::read(&directory)?;
-        let identity = directory
-            .metadata()
-            .map_err(|error| Error::from_io(error, "the directory file can't be looked at"))?;
         let folder = folder_of(path).to_owned();
         let records = match &head.seal {
             None => None,
@@ -69,7 +76,7 @@ impl Opened {
             }
         };
         let blocks = head.names.iter().map(|_| OnceLock::new()).collect();
-        Ok(Self { head, directory, records, identity: Identity::of(&identity), folder, blocks })
+        Ok(Self { head, directory, records, identity, folder, blocks })
     }
 
     /// Opens the files to be written, and shares the lock that keeps compactions out.
@@ -102,7 +109,7 @@ impl Opened {
 
     /// Whether another directory file has the path by now.
     pub(crate) fn is_replaced(&self, path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|found| Identity::of(&found) != self.identity)
+        is_replaced(path, self.identity)
     }
 
     /// The path of a block file.
@@ -153,6 +160,10 @@ impl Opened {
             }
         })
     }
+}
+
+fn is_replaced(path: &Path, identity: Identity) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| Identity::of(&found) != identity)
 }
 
 fn committed(commit: Commit) -> Place {

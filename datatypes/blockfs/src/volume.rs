@@ -1,23 +1,17 @@
-//! Volumes, created and read.
+//! Volumes, opened and read.
 
-use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chunks::{Coords, Grid, Region};
-use engine_api::embedded::{Lock, NewFile, absolute, beside, folder_of, sync_folder};
+use engine_api::embedded::{Lock, absolute};
 use engine_api::{Error, ErrorKind, Result};
 
-use crate::blosc::{FrameHeader, HEADER_BYTES, decode};
+use crate::chunk_store::check_element;
 use crate::element::ElementType;
-use crate::head::Head;
-use crate::io::{narrow, read_at, write_at};
-use crate::opened::{Opened, Place, block_file_failed};
-use crate::records::encode_header;
-use crate::seal::Seal;
-use crate::spec::BlockFsSpec;
-use crate::table::Extent;
+use crate::frames::{check_length, read_extent};
+use crate::opened::{Opened, Place};
 
 /// What is known of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,11 +57,6 @@ pub struct Info {
     pub metadata: Vec<(String, String)>,
 }
 
-thread_local! {
-    /// The frame that is being read.
-    static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
 /// A volume in a directory file and block files.
 ///
 /// It is a [`ChunkStore`](chunks::ChunkStore) that can be read; a [`BlockWriter`](crate::BlockWriter) is one that can be
@@ -81,59 +70,6 @@ pub struct BlockFs {
 }
 
 impl BlockFs {
-    /// Makes an empty volume, for good: the files' names are on the disk when this returns.
-    ///
-    /// # Errors
-    /// `AlreadyExists` when there is a directory file, or a block file that isn't empty; `InvalidArgument` and
-    /// `TooLarge` for a specification that no volume can have.
-    pub fn create(path: impl AsRef<Path>, spec: &BlockFsSpec) -> Result<Self> {
-        let path = absolute(path.as_ref())?;
-        let folder = folder_of(&path).to_owned();
-        let mut head = spec.head(&path)?;
-        let failed = |error, path: &Path| {
-            Error::from_io(error, "a file of the volume can't be created").with("path", path.display())
-        };
-        let new = NewFile::create(&path, ".blockfs-")?;
-        if path.exists() {
-            return Err(Error::new(ErrorKind::AlreadyExists, "there is a file of this name")
-                .with("path", path.display()));
-        }
-        let mut folders = vec![folder.clone()];
-        for name in &head.names {
-            let path = folder.join(name);
-            let file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(&path)
-                .map_err(|error| failed(error, &path))?;
-            if file.metadata().map_err(|error| failed(error, &path))?.len() > 0 {
-                return Err(Error::new(
-                    ErrorKind::AlreadyExists,
-                    "there is a block file of this name, with blocks in it",
-                )
-                .with("path", path.display()));
-            }
-            let folder = folder_of(&path).to_owned();
-            if !folders.contains(&folder) {
-                folders.push(folder);
-            }
-        }
-        if !spec.is_compat() {
-            let seal = new_seal(&path)?;
-            let records = folder.join(&seal.records);
-            create_records(&records, &seal, head.table.blocks)?;
-            head.seal = Some(seal);
-        }
-        let file = new.open()?;
-        let bytes = head.bytes()?;
-        write_at(&file, &bytes, 0)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| folders.iter().try_for_each(|folder| sync_folder(folder)))
-            .map_err(|error| failed(error, &path))?;
-        new.give_name()?;
-        Self::open(path)
-    }
-
     /// Opens a volume to be read, whoever wrote it.
     ///
     /// # Errors
@@ -246,6 +182,7 @@ impl BlockFs {
     /// # Errors
     /// As [`chunks::read_region`]; `Unsupported` for voxels of more than eight bytes.
     pub fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        check_element(self)?;
         chunks::read_region(self, region, out)
     }
 
@@ -343,88 +280,4 @@ impl BlockFs {
             }
         }
     }
-}
-
-/// Reads the frame of a block and decodes it.
-pub(crate) fn read_extent(
-    opened: &Opened,
-    index: u64,
-    extent: Extent,
-    sum: Option<u32>,
-    out: &mut [u8],
-) -> Result<()> {
-    FRAME.with_borrow_mut(|frame| {
-        read_frame(opened, index, extent, sum, out.len(), frame)?;
-        decode(frame, out)
-    })
-}
-
-/// Reads the frame of a block, and checks all of it that can be checked without decoding.
-pub(crate) fn read_frame(
-    opened: &Opened,
-    index: u64,
-    extent: Extent,
-    sum: Option<u32>,
-    block_bytes: usize,
-    frame: &mut Vec<u8>,
-) -> Result<()> {
-    let damaged = |reason: &'static str| {
-        Error::new(ErrorKind::Corrupt, "a block is damaged")
-            .with("reason", reason)
-            .with("offset", extent.offset)
-    };
-    let size = narrow(extent.size.into())?;
-    // No compressor makes a frame longer than one that stores.
-    if size > block_bytes + HEADER_BYTES {
-        return Err(damaged("its entry says more bytes than a block can take"));
-    }
-    frame.resize(size, 0);
-    let file = opened.block_file(opened.head.file_of(index))?;
-    let read = read_at(file, frame, extent.offset)
-        .map_err(|error| Error::from_io(error, "a block can't be read").with("offset", extent.offset))?;
-    if read < size {
-        return Err(damaged("the block file ends before it"));
-    }
-    if sum.is_some_and(|sum| crc32c::crc32c(frame) != sum) {
-        return Err(damaged("its checksum isn't that of the commit"));
-    }
-    let header = FrameHeader::read(frame)?;
-    if header.frame_bytes() != size {
-        return Err(damaged("its frame isn't as long as its entry says"));
-    }
-    Ok(())
-}
-
-pub(crate) fn check_length(head: &Head, block: &Coords, length: usize) -> Result<()> {
-    let expected = head.block_bytes(block)?;
-    if length == expected {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::InvalidArgument, "the buffer isn't as long as the block")
-        .with("expected", expected)
-        .with("found", length))
-}
-
-/// A seal that names records beside the directory file, which no other volume has.
-pub(crate) fn new_seal(path: &Path) -> Result<Seal> {
-    let unique = uuid::Uuid::new_v4().simple().to_string();
-    let name = beside(path, &format!(".records-{}", unique.get(..8).unwrap_or(&unique)));
-    let name = name.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidArgument, "the path isn't UTF-8, so the records can't be named after it")
-    })?;
-    Seal::new(name.to_owned())
-}
-
-/// Makes a file of records, on the disk but for its name.
-pub(crate) fn create_records(path: &Path, seal: &Seal, blocks: u64) -> Result<File> {
-    let failed = |error| Error::from_io(error, "the records can't be created").with("path", path.display());
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(failed)?;
-    write_at(&file, &encode_header(seal.id, blocks), 0).and_then(|()| file.sync_all()).map_err(failed)?;
-    Ok(file)
-}
-
-/// The block file opened to be written; it isn't created, for it holds what others have written.
-pub(crate) fn open_block_file(opened: &Opened, number: usize) -> Result<File> {
-    let path = opened.block_path(number)?;
-    OpenOptions::new().read(true).write(true).open(&path).map_err(|error| block_file_failed(error, &path))
 }

@@ -5,7 +5,9 @@ mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use blockfs::{AsyncBlockFs, BlockFs, BlockFsSpec, BlockScales, BlockState, BlockWriter, compact};
+use blockfs::{
+    AsyncBlockFs, BlockFs, BlockFsSpec, BlockScales, BlockState, BlockWriter, ElementType, compact,
+};
 use chunks::{
     ChunkStore, Codec, DType, DerivedChunks, Grid, MemoryChunks, MemoryScales, MultiscaleStore, Region,
     ScaleReader, Scales, read_region, stored_chunks, write_region,
@@ -71,6 +73,33 @@ fn chunks_out_of_bounds_are_read_as_zeros_and_not_written() {
     }
     let error = ChunkStore::write_chunks(&volume, &[(at(0, 0, 0), chunk.as_slice())]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ReadOnly);
+}
+
+#[test]
+fn types_that_chunks_do_not_know_are_written_by_the_block() {
+    for (name, size) in [("float16", 2), ("complex64", 8), ("complex128", 16), ("datetime64[ns]", 8)] {
+        let (_folder, path) = place();
+        let spec = BlockFsSpec::new([5, 9, 9], [4, 8, 8], ElementType::from_numpy(name).unwrap()).files(1);
+        let volume = create(&path, &spec);
+        assert_eq!(volume.info().unwrap().element.numpy_name(), name);
+        let writer = BlockWriter::open(&path).unwrap();
+        for block in blocks(&volume) {
+            writer.write_block(&block, &voxels(&volume, &block, 1)).unwrap();
+        }
+        writer.close().unwrap();
+        for block in blocks(&volume) {
+            assert!(read(&volume, &block) == voxels(&volume, &block, 1), "{name}, {block}");
+        }
+        assert_eq!(volume.verify(&mut silent).unwrap().counts.committed, 8);
+        let mut region = vec![0; 5 * 9 * 9 * size];
+        match volume.read_region(&volume.grid().bounds(), &mut region) {
+            Ok(()) => assert_eq!(region[..2], voxels(&volume, &at(0, 0, 0), 1)[..2]),
+            Err(error) => {
+                assert_eq!(size, 16);
+                assert!(matches!(error.kind(), ErrorKind::Unsupported), "{error}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,4 @@
 //! Servers that are the command.
-#![allow(dead_code, reason = "not every test binary has a use for all of it")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
