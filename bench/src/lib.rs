@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub mod block_files;
 mod clock;
 mod contenders;
 mod contest;
 mod data;
 mod history;
 mod measure;
+mod noise;
 mod options;
 mod ours;
 mod peer;
@@ -14,6 +16,7 @@ mod room;
 mod run;
 mod scan_all;
 mod stage;
+mod stopwatch;
 mod table;
 mod tangle;
 mod target;

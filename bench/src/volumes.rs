@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use chunks::{ChunkStore, Codec, Coords, DType, Grid, Region, write_region};
 use downres::{NoJournal, Reducer, VoxelSource, ingest};
@@ -11,6 +10,8 @@ use engine_api::{Registry, Result, Store};
 use volume::{Properties, Volume};
 
 use crate::Outcome;
+use crate::noise::noisy;
+use crate::stopwatch::{Stopwatch, size};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,7 @@ fn write_and_read(engine: &str, folder: &Path, extent: u64, codec: &str) -> Outc
     let at = volume.at(repo.root);
     let data = noisy(extent);
     let what = format!("{extent}^3 u16, {codec}");
-    let clock = Clock::start()?;
+    let clock = Stopwatch::start()?;
     // Slabs of chunks, as an import writes them.
     let slab = data.len() / usize::try_from(extent.div_ceil(64))?;
     for (index, part) in data.chunks(slab).enumerate() {
@@ -77,7 +78,7 @@ fn write_and_read(engine: &str, folder: &Path, extent: u64, codec: &str) -> Outc
     let chunks: Vec<Coords> = grid.chunks_in(&grid.bounds())?.collect();
     let mut buffer = vec![0; grid.chunk_bytes()];
     for round in 0..3 {
-        let clock = Clock::start()?;
+        let clock = Stopwatch::start()?;
         for chunk in &chunks {
             at.read_chunk(chunk, &mut buffer)?;
         }
@@ -93,30 +94,6 @@ fn write_and_read(engine: &str, folder: &Path, extent: u64, codec: &str) -> Outc
         return Err("what was read isn't what was written".into());
     }
     Ok(lines)
-}
-
-/// `((3z + 2y + x) & 1023) + (mix(i) & 255)`, as the peers' script makes it.
-fn noisy(extent: u64) -> Vec<u8> {
-    let mut data = Vec::with_capacity(usize::try_from(extent.pow(3) * 2).unwrap_or(0));
-    let mut index = 0;
-    for z in 0..extent {
-        for y in 0..extent {
-            for x in 0..extent {
-                let value = ((3 * z + 2 * y + x) & 1023) + (mix(index) & 255);
-                data.extend_from_slice(&u16::try_from(value).unwrap_or(u16::MAX).to_le_bytes());
-                index += 1;
-            }
-        }
-    }
-    data
-}
-
-/// The generator `SplitMix64`.
-fn mix(index: u64) -> u64 {
-    let mut state = index.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    state ^ (state >> 31)
 }
 
 /// A volume that is made as it is read.
@@ -146,22 +123,11 @@ fn ingest_cube(engine: &str, folder: &Path, extent: u64) -> Outcome<String> {
     let factors = volume::ScaleChoice::Halving.factors(grid)?;
     let properties = Properties { codec: "lz4+shuffle".parse()?, factors, ..Properties::new(grid)? };
     let volume = Volume::create(&store, repo.id, "v", properties)?;
-    let clock = Clock::start()?;
+    let clock = Stopwatch::start()?;
     ingest(&volume.at(repo.root), Some(&Synthetic), Reducer::Mean, &NoJournal, &|_| Ok(()))?;
     let stored = size(&path)?;
     let line = clock.line(engine, "ingest", &format!("{extent}^3 u8, all scales"), stored)?;
     Ok(format!("{line}\tpeak memory {} MiB", peak_memory()?))
-}
-
-fn size(path: &Path) -> Outcome<u64> {
-    if path.is_dir() {
-        let mut bytes = 0;
-        for entry in fs::read_dir(path)? {
-            bytes += entry?.metadata()?.len();
-        }
-        return Ok(bytes);
-    }
-    Ok(fs::metadata(path)?.len())
 }
 
 /// The largest part of this process that was ever in memory, files that it maps included, in MiB; 0 where the system
@@ -172,36 +138,5 @@ fn peak_memory() -> Outcome<u64> {
     match line.and_then(|line| line.split_whitespace().next()) {
         Some(kibibytes) => Ok(kibibytes.parse::<u64>()? / 1024),
         None => Ok(0),
-    }
-}
-
-/// Processor time of all threads, and the time on the wall.
-struct Clock {
-    wall: Instant,
-    ticks: f64,
-}
-
-impl Clock {
-    fn start() -> Outcome<Self> {
-        Ok(Self { wall: Instant::now(), ticks: processor_seconds()? })
-    }
-
-    fn line(&self, program: &str, what: &str, of: &str, bytes: u64) -> Outcome<String> {
-        let processor = processor_seconds()? - self.ticks;
-        let wall = self.wall.elapsed().as_secs_f64();
-        Ok(format!("{program}\t{what}\t{of}\tcpu {processor:.2} s\twall {wall:.2} s\t{bytes} B"))
-    }
-}
-
-/// The time that processors have spent on this process, on all of its threads, in seconds.
-fn processor_seconds() -> Outcome<f64> {
-    #[cfg(unix)]
-    {
-        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
-        Ok(std::time::Duration::from(time).as_secs_f64())
-    }
-    #[cfg(not(unix))]
-    {
-        Err("processor time is measured on Unix alone".into())
     }
 }

@@ -62,7 +62,7 @@ impl BlockFsSpec {
         }
     }
 
-    /// How blocks are compressed; Zstandard at level 5 unless this is called.
+    /// How blocks are compressed; Zstandard at level 1 unless this is called.
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;

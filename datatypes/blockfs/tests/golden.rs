@@ -13,6 +13,7 @@ fn golden(name: &str) -> PathBuf {
 
 fn spec() -> BlockFsSpec {
     BlockFsSpec::new([19, 26, 37], [8, 8, 8], DType::U16)
+        .compression("zstd:5".parse().unwrap())
         .file_names(["vol.blockfs.0", "vol.blockfs.1"])
         .metadata(r#"{"voxel_size": [1, 2, 3]}"#)
         .unwrap()

@@ -120,9 +120,27 @@ impl Compression {
 }
 
 impl Default for Compression {
-    /// Zstandard at level 5, as BlockFS of Python has it.
+    /// Zstandard at level 1. Level 5, which BlockFS of Python has by default, takes more than twice as long to write for a
+    /// fiftieth less room.
     fn default() -> Self {
-        Self { compressor: Compressor::Zstd, level: 5 }
+        Self { compressor: Compressor::Zstd, level: 1 }
+    }
+}
+
+/// A compressor and a level, as in `zstd:5`.
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let invalid = || {
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "a compression is a compressor and a level from 0 to 9, as in zstd:5",
+            )
+            .with("compression", text)
+        };
+        let (name, level) = text.split_once(':').ok_or_else(invalid)?;
+        Self::new(name.parse()?, level.parse().map_err(|_| invalid())?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use blockfs::blosc::{Compression, Compressor};
+use blockfs::blosc::Compression;
 use blockfs::{BlockFs, BlockFsSpec, BlockWriter, Relocation, relocate};
 use chunks::{DType, Region, write_region};
 use engine_api::{Error, ErrorKind, Result};
@@ -18,7 +18,7 @@ pub(crate) struct TargetArgs {
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', default_value = "64,64,64")]
     block: Vec<u64>,
     /// How blocks are compressed: zstd, lz4, lz4hc, blosclz or zlib, and a level from 0 to 9.
-    #[arg(long, value_name = "NAME:LEVEL", default_value = "zstd:5")]
+    #[arg(long, value_name = "NAME:LEVEL", default_value = "zstd:1")]
     compression: String,
     /// The number of block files; one per processor unless given.
     #[arg(long, value_name = "NUMBER")]
@@ -55,7 +55,7 @@ impl TargetArgs {
         };
         let mut spec = BlockFsSpec::new(three(extent, "shape")?, three(&self.block, "block")?, dtype)
             .compat(self.compat);
-        spec = spec.compression(parse_compression(&self.compression)?);
+        spec = spec.compression(self.compression.parse::<Compression>()?);
         if let Some(files) = self.files {
             spec = spec.files(files);
         }
@@ -64,18 +64,6 @@ impl TargetArgs {
             None => Ok(spec),
         }
     }
-}
-
-fn parse_compression(text: &str) -> Result<Compression> {
-    let (name, level) = text.split_once(':').unwrap_or((text, "5"));
-    let level = level.parse().map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            "a compression is a name and a level from 0 to 9, as in zstd:5",
-        )
-        .with("compression", text)
-    })?;
-    Compression::new(name.parse::<Compressor>()?, level)
 }
 
 /// Writes an image to a volume, which gets its name when it is whole.
