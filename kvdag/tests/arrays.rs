@@ -433,6 +433,13 @@ fn every_type_is_told_as_text() {
     assert_eq!(succeed(at, &["array", "read", "a.af", "none"]).out, "");
 }
 
+/// The command with what the environment says of the buckets.
+#[cfg(feature = "s3")]
+fn in_the_clouds(mut command: Command, emulator: &s3_emulator::Emulator) -> Command {
+    command.envs(emulator.environment()).env("NO_PROXY", "*");
+    command
+}
+
 /// The commands of a page of the docs, run one after another as they stand there.
 #[test]
 fn the_page_on_arrays_says_what_works() {
@@ -471,9 +478,9 @@ fn the_page_on_arrays_says_what_works() {
         for (number, part) in line.split('"').enumerate() {
             if number % 2 == 1 { arguments.push(part) } else { arguments.extend(part.split_whitespace()) }
         }
-        let mut command = command(at, &arguments);
+        let command = command(at, &arguments);
         #[cfg(feature = "s3")]
-        command.envs(emulator.environment()).env("NO_PROXY", "*");
+        let command = in_the_clouds(command, &emulator);
         let written = feed(command, &[]);
         if let Some(to) = to {
             fs::write(at.join(to), written).unwrap();

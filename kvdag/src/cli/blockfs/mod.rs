@@ -1,6 +1,5 @@
 //! `kvdag blockfs`: what is done with volumes in a few large files.
 
-mod check;
 mod compact;
 mod create;
 mod export;
@@ -11,6 +10,7 @@ mod relocate;
 mod serve;
 mod source;
 mod target;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Say what a volume is, and how many of its blocks are there.
     Info(info::Args),
     /// Read every block, and compare it with its checksum.
-    Verify(check::Args),
+    Verify(verify::Args),
     /// Copy the blocks that count to new block files, and remove the old ones.
     Compact(compact::Args),
     /// Make an empty volume.
@@ -71,7 +71,7 @@ pub(crate) fn run(command: Command, output: Output) -> Result<ExitCode> {
     use blockfs::Relocation;
     match command {
         Command::Info(args) => info::run(&args, output),
-        Command::Verify(args) => return check::run(&args, output),
+        Command::Verify(args) => return verify::run(&args, output),
         Command::Compact(args) => compact::run(&args, output),
         Command::Create(args) => create::run(&args, output),
         Command::Mv(args) => relocate::run(&args, Relocation::Move, output),
