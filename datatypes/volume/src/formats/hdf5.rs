@@ -44,7 +44,12 @@ pub(super) fn create(
     options: &CreateOptions,
 ) -> Result<Box<dyn ImageWriter>> {
     let names = names_of(options.dataset.as_deref().unwrap_or(DEFAULT_NAME))?;
-    let grid = Grid::new(image.shape(), &options.chunk_shape_for(image), image.dtype())?;
+    // Chunks can't reach beyond the dataset.
+    let mut chunk_shape = options.chunk_shape_for(image);
+    for (chunk, extent) in chunk_shape.iter_mut().zip(image.shape()) {
+        *chunk = (*chunk).min(*extent);
+    }
+    let grid = Grid::new(image.shape(), &chunk_shape, image.dtype())?;
     let size = u32::try_from(grid.element_size()).unwrap_or(8);
     let pipeline = match options.compression {
         None | Some(Compression::None) => None,
