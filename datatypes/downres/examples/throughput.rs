@@ -19,7 +19,9 @@ fn splitmix(index: u64) -> u64 {
 }
 
 fn array(dtype: DType, element: impl Fn(u64, u64, u64) -> u64) -> Vec<u8> {
-    let mut array = Vec::new();
+    // One that grew wouldn't lie on huge pages.
+    let elements = usize::try_from(EDGE * EDGE * EDGE).unwrap_or_default();
+    let mut array = Vec::with_capacity(elements * dtype.size());
     for index in 0..EDGE * EDGE * EDGE {
         let (z, y, x) = (index / EDGE / EDGE, index / EDGE % EDGE, index % EDGE);
         array.extend_from_slice(&element(z, y, x).to_le_bytes()[..dtype.size()]);

@@ -324,6 +324,7 @@ fn modes_of_two<W: Word, const R: usize, const L: usize>(
     modes: &mut [W],
     more: &mut [W; L],
 ) {
+    let Vote { rule, order, first } = vote;
     let half = W::truncate(R as u64);
     for lane in 0..modes.len().min(L) {
         let one = words[0][0][lane];
@@ -339,11 +340,11 @@ fn modes_of_two<W: Word, const R: usize, const L: usize>(
                 neither = neither | if key == other { W::ZERO } else { key ^ one };
             }
         }
-        let lower = (votes == half) & (other < one) & !vote.first;
+        let lower = (votes == half) & (other < one) & !first;
         let mode = if (votes > half) | lower { other } else { one };
         // Of a label that doesn't count no votes do.
-        let mode = if vote.rule.sparse && vote.order.is_zero(mode) { mode ^ difference } else { mode };
-        modes[lane] = if vote.rule.sparse && vote.order.is_zero(mode) { vote.order.zero } else { mode };
+        let mode = if rule.sparse & order.is_zero(mode) { mode ^ difference } else { mode };
+        modes[lane] = if rule.sparse & order.is_zero(mode) { order.zero } else { mode };
         more[lane] = neither;
     }
 }
@@ -351,12 +352,13 @@ fn modes_of_two<W: Word, const R: usize, const L: usize>(
 /// The modes of as many cells as there is room for.
 #[inline(always)]
 pub(super) fn votes<W: Word, const L: usize>(vote: Vote<'_, W>, cells: &[[W; L]], best: &mut [W]) {
+    let Vote { rule, order, first } = vote;
     let lanes = best.len().min(L);
-    if vote.rule.square
+    if rule.square
         && let [a, b, c, d] = cells
     {
         for lane in 0..lanes {
-            best[lane] = square_mode(vote.rule, vote.order, [a[lane], b[lane], c[lane], d[lane]]);
+            best[lane] = square_mode(rule, order, [a[lane], b[lane], c[lane], d[lane]]);
         }
         return;
     }
@@ -370,22 +372,22 @@ pub(super) fn votes<W: Word, const L: usize>(vote: Vote<'_, W>, cells: &[[W; L]]
                 votes[lane] = votes[lane].plus(W::from(other[lane] == element[lane]));
             }
         }
-        if vote.rule.sparse {
+        if rule.sparse {
             for lane in 0..lanes {
-                votes[lane] = if vote.order.is_zero(element[lane]) { W::ZERO } else { votes[lane] };
+                votes[lane] = if order.is_zero(element[lane]) { W::ZERO } else { votes[lane] };
             }
         }
         for lane in 0..lanes {
             let more = votes[lane] > most[lane];
             let lower = (votes[lane] == most[lane]) & (element[lane] < best[lane]);
-            let better = more | (lower & !vote.first);
+            let better = more | (lower & !first);
             best[lane] = if better { element[lane] } else { best[lane] };
             most[lane] = if better { votes[lane] } else { most[lane] };
         }
     }
-    if vote.rule.sparse {
+    if rule.sparse {
         for lane in 0..lanes {
-            best[lane] = if most[lane] == W::ZERO { vote.order.zero } else { best[lane] };
+            best[lane] = if most[lane] == W::ZERO { order.zero } else { best[lane] };
         }
     }
 }
