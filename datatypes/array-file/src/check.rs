@@ -29,9 +29,6 @@ pub struct LayerContents {
     pub raw_bytes: u64,
 }
 
-/// The CRC-32C of anything that is followed by its own.
-const SEALED: u32 = 0x4867_4BC7;
-
 /// What a manifest says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -120,8 +117,6 @@ pub fn check_manifest(manifest: &[u8]) -> Result<ManifestContents> {
         CatalogAt::Layer { .. } => None,
     };
     let layers = layers.iter().map(|layer| layer.number).collect();
-    // Builds of the first days wrote what every sealed part has with its seal.
-    let base = if base == SEALED { 0 } else { base };
     Ok(ManifestContents { commit, base, checksum: checksum(manifest), layers, arrays })
 }
 

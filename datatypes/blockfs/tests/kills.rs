@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 use blockfs::blosc::{Compression, Compressor};
-use blockfs::{BlockFs, BlockFsSpec, BlockState, BlockWriter, compact};
+use blockfs::{BlockFs, BlockFsSpec, BlockState, BlockWriter, Relocation, compact, relocate};
 use chunks::{Coords, DType};
 use common::{blocks, create, place, read, silent, voxels};
 
@@ -57,7 +57,16 @@ fn a_process_that_is_started_by_the_others() {
             let (number, seed) = rest.split_once(' ').unwrap();
             write_blocks(Path::new(&path), number.parse().unwrap(), seed.parse().unwrap());
         }
-        _ => {
+        Some((how, to)) => {
+            let how = if how == "move" { Relocation::Move } else { Relocation::Copy };
+            say("relocating");
+            let moved = relocate(&path, to, how, &mut |progress| {
+                say(&format!("at {}", progress.done));
+                Ok(())
+            });
+            moved.unwrap();
+        }
+        None => {
             say("compacting");
             compact(&path, &mut |progress| {
                 say(&format!("at {}", progress.done));
@@ -266,4 +275,56 @@ fn a_compaction_that_is_killed_anywhere_leaves_the_old_volume_or_the_new() {
         .collect();
     assert_eq!(names.len(), 5, "{names:?}");
     assert_eq!(volume.verify(&mut silent).unwrap().counts.committed, blocks(&volume).len() as u64);
+}
+
+#[test]
+fn a_move_that_is_killed_anywhere_leaves_the_volume_here_or_there() {
+    let mut random = fastrand::Rng::with_seed(2);
+    let mut left = BTreeMap::new();
+    for round in 0..rounds() * 10 {
+        let (folder, path) = place();
+        let volume = create(&path, &spec());
+        let writer = BlockWriter::open(&path).unwrap();
+        for block in blocks(&volume) {
+            writer.write_block(&block, &voxels(&volume, &block, round)).unwrap();
+        }
+        writer.close().unwrap();
+        drop(volume);
+        let is_whole = |path: &Path| {
+            let volume = BlockFs::open(path).unwrap();
+            let whole = |block| read(&volume, block) == voxels(&volume, block, round);
+            assert!(blocks(&volume).iter().all(whole), "round {round}, {}", path.display());
+            assert_eq!(volume.verify(&mut silent).unwrap().counts.committed, blocks(&volume).len() as u64);
+        };
+        let is_move = round % 2 == 0;
+        let to = folder.path().join("to");
+        let target = to.join(path.file_name().unwrap());
+        let mut child = start(&format!("{} {}", if is_move { "move" } else { "copy" }, to.display()), &path);
+        let (lines, said) = mpsc::channel();
+        listen(&mut child, 0, lines);
+        let kill_after = random.usize(1..7);
+        for (at, _) in said.into_iter().enumerate() {
+            if at + 1 == kill_after {
+                std::thread::sleep(std::time::Duration::from_micros(random.u64(..8_000)));
+                child.kill().unwrap();
+            }
+        }
+        let killed = !child.wait().unwrap().success();
+        let (here, there) = (path.exists(), target.exists());
+        assert!(here || (is_move && there), "round {round}: the volume is gone");
+        assert!(killed || there, "round {round}: it said that it was done");
+        for path in [(here, &path), (there, &target)].into_iter().filter_map(|(is, path)| is.then_some(path))
+        {
+            is_whole(path);
+        }
+        *left.entry((killed, here, there)).or_insert(0) += 1;
+        // What is left of it there is in the way of another, until it is removed.
+        if here && !there {
+            fs::remove_dir_all(&to).ok();
+            is_whole(&relocate(&path, &to, Relocation::Move, &mut silent).unwrap());
+        }
+    }
+    let killed: u64 = left.iter().filter(|((killed, ..), _)| *killed).map(|(_, count)| count).sum();
+    assert!(killed > 0, "every one was faster than its kill: {left:?}");
+    println!("{left:?}");
 }

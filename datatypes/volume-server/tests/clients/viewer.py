@@ -186,9 +186,14 @@ def look(viewer):
     """Its appearance: on a phone, dark and light, and what it says when something fails."""
     page = viewer.page
     page.set_viewport_size({"width": 360, "height": 640})
-    overflow = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    box = page.locator("#slice").bounding_box()
-    assert not overflow and box["width"] > 150 and box["y"] + box["height"] <= 640, f"{overflow} {box}"
+    # The page answers to its new size a moment later.
+    page.wait_for_function(
+        """() => {
+            const slice = document.getElementById("slice").getBoundingClientRect();
+            const fits = innerWidth === 360 && document.documentElement.scrollWidth <= innerWidth;
+            return fits && slice.width > 150 && slice.bottom <= 640;
+        }"""
+    )
     backs = set()
     for scheme in ["light", "dark"]:
         page.emulate_media(color_scheme=scheme)
