@@ -3,6 +3,7 @@
 pub mod aio;
 pub mod embedded;
 mod ext;
+pub mod graph;
 pub mod key;
 pub mod layers;
 mod memory;

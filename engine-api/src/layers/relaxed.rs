@@ -1,5 +1,6 @@
 //! A store whose commits don't wait for the disk.
 
+use crate::graph::Graph;
 use crate::spi::{Capabilities, Durability, Result, Store, View, WriteBatch};
 
 /// Takes every commit relaxed, whatever durability is asked for; `flush` makes what was committed durable.
@@ -34,6 +35,10 @@ impl<S: Store> Store for Relaxed<S> {
 
     fn verify(&self) -> Result<()> {
         self.0.verify()
+    }
+
+    fn graph(&self) -> Option<&dyn Graph> {
+        self.0.graph()
     }
 }
 

@@ -10,6 +10,7 @@ use super::capabilities::Capabilities;
 use super::durability::Durability;
 use super::error::{Error, ErrorKind, Result};
 use super::scan::{Scan, Visitor};
+use crate::graph::Graph;
 
 /// An open ordered key-value store: byte strings to byte strings, keys in bytewise order.
 ///
@@ -68,6 +69,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// `Corrupt` names what is damaged, also where the engine has mended it on the way.
     fn verify(&self) -> Result<()> {
         Err(Error::new(ErrorKind::Unsupported, "the engine has no check of its own"))
+    }
+
+    /// Graphs of the engine's own, where it is a graph engine; any other keeps them in keys and values, as
+    /// [`graph::of`](crate::graph::of) does.
+    ///
+    /// They are kept by the [data instance](crate::key::DataContext) that a context names, apart from the keys, and without
+    /// versions: a context with a version is `Unsupported`.
+    ///
+    /// A layer that changes what is stored, or forbids it, doesn't pass them on: above it graphs are in keys and values.
+    fn graph(&self) -> Option<&dyn Graph> {
+        None
     }
 }
 
@@ -128,6 +140,9 @@ macro_rules! forward_store {
             }
             fn verify(&self) -> Result<()> {
                 (**self).verify()
+            }
+            fn graph(&self) -> Option<&dyn Graph> {
+                (**self).graph()
             }
         }
     )*};

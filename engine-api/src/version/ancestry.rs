@@ -121,6 +121,11 @@ impl Ancestry {
         self.seen.iter()
     }
 
+    /// Whether of any two versions that are seen one comes before the other, as far as their numbers tell.
+    pub(super) fn is_linear(&self) -> bool {
+        self.covering == self.seen
+    }
+
     /// Whether what was written at `version` is seen.
     #[inline]
     pub fn sees(&self, version: VersionId) -> bool {

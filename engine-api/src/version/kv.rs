@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
+use super::conflicts::Side;
 use super::resolver::Resolved;
 use crate::ext::KeyRange;
 use crate::key::{Context, DataKey, TKey, VersionId};
@@ -72,6 +73,10 @@ pub trait OrderedKeyValue: Send + Sync {
         fetch: Fetch,
         visit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
     ) -> Result<()>;
+
+    /// Reads several keys or ranges in one context, of one state where the engine has snapshots; see
+    /// [`Versioned::reader`](super::Versioned::reader).
+    fn reading<'a>(&'a self, ctx: &dyn Context) -> Result<Box<dyn Reading + 'a>>;
 
     /// Visits every stored entry of a range, at every version, tombstones too, in the order of full keys.
     ///
@@ -190,6 +195,27 @@ pub trait OrderedKeyValue: Send + Sync {
         })?;
         Ok(keys)
     }
+}
+
+/// Reads in one context, of one state where the engine has snapshots. A visitor may read on.
+pub trait Reading {
+    /// What a key is.
+    fn resolve(&self, tkey: &TKey) -> Result<Resolved>;
+
+    /// Visits the keys of a range in their order; see [`OrderedKeyValue::visit_with`].
+    fn visit_with(
+        &self,
+        range: &KeyRange,
+        fetch: Fetch,
+        visit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
+    ) -> Result<()>;
+
+    /// What these versions wrote under a key that is in conflict between them.
+    fn sides(&self, tkey: &TKey, versions: &[VersionId]) -> Result<Vec<Side>>;
+
+    /// Whether what is seen comes from one line of versions. Then what was written together is seen together; a
+    /// merge decides key by key.
+    fn is_linear(&self) -> bool;
 }
 
 /// Makes batches.

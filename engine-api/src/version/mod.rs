@@ -60,7 +60,7 @@ pub use diff::Difference;
 pub use gc::{Collected, Horizon, Shed};
 pub use instances::NewInstance;
 pub use journal::LogLine;
-pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
+pub use kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Reading, Seen};
 pub use migrate::{Migrated, Migration};
 pub use new_version::NewVersion;
 pub use reader::Reader;

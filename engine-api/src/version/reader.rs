@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::kv::{Flow, Seen};
+use super::conflicts::{Conflict, Side};
+use super::kv::{Flow, Reading, Seen};
 use super::read::{resolve_key, resolve_range};
 use super::resolver::{Decided, Resolved};
 use super::target::Target;
@@ -149,5 +150,31 @@ impl<S: Store> Reader<'_, S> {
             })
         });
         self.view.scan(scan, &mut each)
+    }
+}
+
+impl<S: Store> Reading for Reader<'_, S> {
+    fn resolve(&self, tkey: &TKey) -> Result<Resolved> {
+        self.resolve(tkey)
+    }
+
+    fn visit_with(
+        &self,
+        range: &KeyRange,
+        fetch: Fetch,
+        visit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
+    ) -> Result<()> {
+        self.visit_with(range, fetch, visit)
+    }
+
+    fn sides(&self, tkey: &TKey, versions: &[VersionId]) -> Result<Vec<Side>> {
+        Ok(Conflict::read(&*self.view, self.target.data()?.instance(), tkey, versions)?.sides)
+    }
+
+    fn is_linear(&self) -> bool {
+        match &self.target {
+            Target::Metadata | Target::Unversioned(_) => true,
+            Target::Versioned { ancestry, .. } => ancestry.is_linear(),
+        }
     }
 }

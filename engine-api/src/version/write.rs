@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Seen};
+use super::kv::{Batch, Batcher, DeleteScope, Flow, OrderedKeyValue, Reading, Seen};
 use super::record;
 use super::resolver::Resolved;
 use super::target::Target;
@@ -173,6 +173,10 @@ impl<S: Store> OrderedKeyValue for Versioned<S> {
         visit: &mut dyn FnMut(&[u8], Seen<'_>) -> Result<Flow>,
     ) -> Result<()> {
         self.reader(ctx)?.visit_with(range, fetch, visit)
+    }
+
+    fn reading<'a>(&'a self, ctx: &dyn Context) -> Result<Box<dyn Reading + 'a>> {
+        Ok(Box::new(self.reader(ctx)?))
     }
 
     fn visit_raw(
