@@ -21,8 +21,9 @@ const PUT: u8 = 0;
 const DELETE: u8 = 1;
 const DELETE_RANGE: u8 = 2;
 
-/// So many bytes of relaxed commits wait for the next write.
-const MOST_PENDING: usize = 4096;
+/// So many bytes of relaxed commits wait for the next write: more than a case commits before it kills the process, for
+/// with a write right before the kill nothing would be missing.
+const MOST_PENDING: usize = 1 << 20;
 
 /// The file of one open store, and what waits to be written to it.
 #[derive(Debug)]
