@@ -5,6 +5,7 @@ use std::process::Command;
 
 use engine_api::{Config, Durability, Engine, Error, OpenMode, Result, WriteBatch};
 
+use crate::groups::remove_hub;
 use crate::verdict::{Halt, Verdict};
 
 pub(crate) const SCRIPT: &str = "CONFORMANCE_CHILD_SCRIPT";
@@ -26,15 +27,18 @@ pub(crate) enum Task {
     CommitThenFlush,
     /// Opens the store, and prints `opened` or the kind of the error.
     Open,
+    /// Opens the store, prints `opened`, waits for a line, removes a vertex of many edges, and prints `closed`.
+    RemoveHub,
 }
 
 impl Task {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Commit(Durability::Relaxed),
         Self::Commit(Durability::Process),
         Self::Commit(Durability::Power),
         Self::CommitThenFlush,
         Self::Open,
+        Self::RemoveHub,
     ];
 
     pub(crate) fn name(self) -> String {
@@ -42,6 +46,7 @@ impl Task {
             Self::Commit(durability) => format!("commit-{durability}"),
             Self::CommitThenFlush => "commit-then-flush".to_owned(),
             Self::Open => "open".to_owned(),
+            Self::RemoveHub => "remove-hub".to_owned(),
         }
     }
 }
@@ -68,6 +73,7 @@ pub(crate) fn perform(task: Task, engine: &dyn Engine, config: Config) -> Result
         Task::Open => {
             return say(&opened.map_or_else(|error| error.kind().to_string(), |_| "opened".to_owned()));
         }
+        Task::RemoveHub => return remove_hub(opened?.store),
         Task::Commit(durability) => durability,
         Task::CommitThenFlush => Durability::Relaxed,
     };

@@ -70,6 +70,7 @@ pub(crate) struct Context {
     facts: Facts,
     seed: u64,
     rounds: Option<usize>,
+    degree: Option<u64>,
 }
 
 impl std::ops::Deref for Context {
@@ -92,6 +93,7 @@ impl Context {
             facts,
             seed: options.seed,
             rounds: options.rounds,
+            degree: options.degree,
         })
     }
 
@@ -115,6 +117,11 @@ impl Context {
     /// How often a case kills a process or cuts the power: `usually`, unless the run says otherwise.
     pub(crate) fn rounds(&self, usually: usize) -> usize {
         self.rounds.unwrap_or(usually)
+    }
+
+    /// How many edges a vertex has that is removed: `usually`, unless the run says otherwise.
+    pub(crate) fn degree(&self, usually: u64) -> u64 {
+        self.degree.unwrap_or(usually)
     }
 
     /// The directory that goes with the case.

@@ -13,6 +13,8 @@ use crate::target::{Options, Target};
 
 /// Sets [`Options::rounds`] from outside.
 const ROUNDS: &str = "KVDAG_CONFORMANCE_ROUNDS";
+/// Sets [`Options::degree`] from outside.
+const DEGREE: &str = "KVDAG_CONFORMANCE_DEGREE";
 
 /// What [`main!`](crate::main!) expands to: reads the arguments of the test binary and runs the cases that
 /// they ask for, in parallel, each as a test of its own.
@@ -21,15 +23,13 @@ pub fn harness(target: &Target, options: Options) -> ExitCode {
         return code;
     }
     let arguments = Arguments::from_args();
-    let options = match std::env::var(ROUNDS).map(|rounds| rounds.parse()) {
-        Err(_) => options,
-        Ok(Ok(rounds)) => options.rounds(rounds),
-        Ok(Err(error)) => {
-            eprintln!("{ROUNDS} isn't a number: {error}");
+    let options = match from_outside(options) {
+        Ok(options) => options.with_child_process(),
+        Err(wrong) => {
+            eprintln!("{wrong}");
             return ExitCode::FAILURE;
         }
     };
-    let options = options.with_child_process();
     let waivers = options.waivers.clone();
     let shared = Arc::new((target.clone(), options, OnceLock::new()));
     let mut trials: Vec<Trial> = catalogue()
@@ -83,4 +83,19 @@ macro_rules! main {
             $crate::harness(&target, options)
         }
     };
+}
+
+/// The options with what the environment says.
+fn from_outside(mut options: Options) -> Result<Options, String> {
+    fn number<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, String> {
+        let Ok(text) = std::env::var(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| format!("{name} isn't a number: {error}"))
+    }
+    if let Some(rounds) = number(ROUNDS)? {
+        options = options.rounds(rounds);
+    }
+    if let Some(edges) = number(DEGREE)? {
+        options = options.degree(edges);
+    }
+    Ok(options)
 }

@@ -30,7 +30,7 @@ pub use case::Case;
 pub use catalogue::catalogue;
 pub use harness::harness;
 pub use level::{Holds, Level, Standing};
-pub use model::{Action, VersionAction, replay, replay_versions};
+pub use model::{Action, GraphAction, VersionAction, replay, replay_graph, replay_versions};
 pub use need::Need;
 pub use outcome::{CaseReport, Failure, Outcome};
 pub use report::{Report, cases_markdown, catalogue_markdown, html_page, levels_markdown, options_markdown};

@@ -84,6 +84,7 @@ pub struct Options {
     pub(crate) jobs: usize,
     pub(crate) repeat: usize,
     pub(crate) rounds: Option<usize>,
+    pub(crate) degree: Option<u64>,
 }
 
 impl Default for Options {
@@ -99,6 +100,7 @@ impl Default for Options {
             jobs: 1,
             repeat: 1,
             rounds: None,
+            degree: None,
         }
     }
 }
@@ -149,6 +151,15 @@ impl Options {
     #[must_use]
     pub fn scratch(mut self, directory: impl Into<PathBuf>) -> Self {
         self.scratch = Some(directory.into());
+        self
+    }
+
+    /// How many edges a vertex has while whose removal processes are killed, in place of the few thousand that take a
+    /// second or two. Cases get the time that it takes.
+    #[must_use]
+    pub fn degree(mut self, edges: u64) -> Self {
+        self.degree = Some(edges);
+        self.timeout += Duration::from_millis(20).saturating_mul(u32::try_from(edges).unwrap_or(u32::MAX));
         self
     }
 

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use conformance::mutants::{Mutant, catalogue, reference};
+use conformance::mutants::{Mutant, catalogue, reference, reference_with_graphs};
 use conformance::{Options, Report, Target, run, serve_child};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -16,9 +16,11 @@ fn main() -> ExitCode {
         catalogue().map(|mutant| Trial::test(mutant.name(), move || is_caught(mutant))).collect();
     trials.extend([
         test("the_same_store_without_a_flaw_passes", the_same_store_without_a_flaw_passes),
+        test("graphs_of_its_own_without_a_flaw_pass", graphs_of_its_own_without_a_flaw_pass),
         test("there_are_forty_at_least", || assert!(catalogue().count() >= 40)),
         test("a_failed_random_case_gives_a_test_to_paste", a_failed_random_case_gives_a_test_to_paste),
         test("a_failed_random_history_gives_a_test_to_paste", a_failed_random_history_gives_a_test_to_paste),
+        test("a_failed_random_graph_gives_a_test_to_paste", a_failed_random_graph_gives_a_test_to_paste),
         test("a_hang_is_told", a_hang_is_told),
     ]);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -45,6 +47,11 @@ fn the_same_store_without_a_flaw_passes() {
     assert!(report.is_success() && report.passed > 200, "{}", report.to_text());
 }
 
+fn graphs_of_its_own_without_a_flaw_pass() {
+    let report = run(&reference_with_graphs(), &options().group("graph"));
+    assert!(report.is_success() && report.passed > 50, "{}", report.to_text());
+}
+
 fn mutant(name: &str) -> Target {
     catalogue().find(|mutant| mutant.name() == name).unwrap().target()
 }
@@ -66,6 +73,17 @@ fn a_failed_random_history_gives_a_test_to_paste() {
     let report = run(&mutant("empty-is-absent"), &Options::new().only("versioned.random-history"));
     let message = message(&report);
     assert!(message.contains("seed ") && message.contains("replay_versions(&target, &program)"), "{message}");
+}
+
+fn a_failed_random_graph_gives_a_test_to_paste() {
+    let report = run(&mutant("graph-removes-next-too"), &Options::new().only("graph.random-program-agrees"));
+    let message = message(&report);
+    assert!(
+        message.contains("seed ") && message.contains("replay_graph(&target, false, &program)"),
+        "{message}"
+    );
+    let actions = message.lines().filter(|line| line.trim_start().starts_with("GraphAction::")).count();
+    assert!((1..=12).contains(&actions), "the program isn't small: {message}");
 }
 
 fn a_hang_is_told() {

@@ -5,6 +5,7 @@ mod concurrency;
 mod conditional;
 mod cursor;
 mod errors;
+mod graph;
 mod limits;
 mod open;
 mod persistence;
@@ -15,6 +16,8 @@ mod versioned;
 mod view;
 
 use crate::case::Case;
+
+pub(crate) use graph::remove_hub;
 
 /// Every case, in the order of the catalogue.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
@@ -31,6 +34,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         &[errors::CASES],
         &concurrency::CASES,
         &versioned::CASES,
+        &graph::CASES,
     ];
     groups.concat().into_iter().flatten()
 }

@@ -5,6 +5,7 @@
 //! is driven from here rather than by the macro, which takes its seed from the environment and panics.
 
 mod drive;
+mod graph;
 mod interned;
 mod regression;
 mod store;
@@ -17,6 +18,8 @@ use crate::verdict::{Halt, Verdict};
 
 use drive::{Machine, Program};
 
+pub use graph::{GraphAction, replay_graph};
+pub(crate) use graph::{Grows, graph_agrees};
 pub use store::{Action, replay};
 pub(crate) use store::{Shape, agrees};
 pub use versions::{VersionAction, replay_versions};

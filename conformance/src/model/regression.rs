@@ -3,13 +3,15 @@
 use std::fmt::{Debug, Write as _};
 use std::path::Path;
 
+use super::graph::Grows;
 use crate::target::Target;
 
-/// Which of the two kinds of programs.
+/// Which of the kinds of programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Store,
     Versions,
+    Graph(Grows),
 }
 
 /// The whole of a test that plays the program on the target.
@@ -17,6 +19,7 @@ pub(super) fn test<A: Debug>(target: &Target, case: &str, kind: Kind, program: &
     let (action, replay, names) = match kind {
         Kind::Store => ("Action", "replay", "Action, Target, replay"),
         Kind::Versions => ("VersionAction", "replay_versions", "Target, VersionAction, replay_versions"),
+        Kind::Graph(_) => ("GraphAction", "replay_graph", "GraphAction, Target, replay_graph"),
     };
     let mut actions = String::new();
     for step in program {
@@ -41,7 +44,11 @@ pub(super) fn test<A: Debug>(target: &Target, case: &str, kind: Kind, program: &
     }
     let _ = writeln!(test, "\n    let target = {};", made(target));
     let _ = writeln!(test, "    let program = [\n{actions}    ];");
-    let _ = writeln!(test, "    Ok({replay}(&target, &program)?)\n}}");
+    let versioned = match kind {
+        Kind::Store | Kind::Versions => String::new(),
+        Kind::Graph(grows) => format!("{}, ", grows == Grows::Versions),
+    };
+    let _ = writeln!(test, "    Ok({replay}(&target, {versioned}&program)?)\n}}");
     test
 }
 

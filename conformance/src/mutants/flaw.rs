@@ -5,6 +5,8 @@ use engine_api::{
     Reads, Reverse, Writers,
 };
 
+use super::graph::GraphFlaw;
+
 /// A way to be wrong. What each does is where it is matched on: in the engine, the log, a batch, the store or a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
@@ -56,6 +58,7 @@ pub(super) enum Flaw {
     ForgetsWhatIsPending,
     GivesValueBefore,
     GoesOnAfterError,
+    Graph(GraphFlaw),
     HoldsBackDurableCommits,
     IgnoresRequirements,
     IgnoresSeeks,
@@ -150,7 +153,7 @@ impl Flaw {
             Self::DeniesConditional => sound.conditional(Conditional::None),
             Self::DeniesDeleteRange => sound.delete_range(DeleteRange::None),
             Self::DeniesEmptyKey => sound.limits(sound.limits.no_empty_key()),
-            Self::DeniesPersistence => sound
+            Self::DeniesPersistence | Self::Graph(_) => sound
                 .persistence(Persistence::Memory)
                 .durability(DurabilityLevels::new(&[Durability::Relaxed])),
             Self::DeniesReverse => sound.reverse(Reverse::None),

@@ -11,6 +11,7 @@
 
 mod engine;
 mod flaw;
+mod graph;
 mod kill;
 mod log;
 mod render;
@@ -27,7 +28,7 @@ use engine_api::Engine;
 use crate::target::Target;
 use engine::MutantEngine;
 use flaw::Flaw;
-use table::{REFERENCE, TABLE};
+use table::{REFERENCE, TABLE, WITH_GRAPHS};
 
 pub use kill::{Kill, KillTable, Missed, Scope, kill_table};
 pub(crate) use workers::serve;
@@ -86,8 +87,9 @@ impl Mutant {
     }
 }
 
-static ENGINES: LazyLock<Vec<MutantEngine>> =
-    LazyLock::new(|| std::iter::once(&REFERENCE).chain(catalogue()).map(MutantEngine::new).collect());
+static ENGINES: LazyLock<Vec<MutantEngine>> = LazyLock::new(|| {
+    [&REFERENCE, &WITH_GRAPHS].into_iter().chain(catalogue()).map(MutantEngine::new).collect()
+});
 
 /// Every mutant.
 pub fn catalogue() -> impl Iterator<Item = &'static Mutant> {
@@ -97,6 +99,11 @@ pub fn catalogue() -> impl Iterator<Item = &'static Mutant> {
 /// The store that the mutants are made of, without a flaw.
 pub fn reference() -> Target {
     REFERENCE.target()
+}
+
+/// The same with [graphs of its own](engine_api::Store::graph), without a flaw.
+pub fn reference_with_graphs() -> Target {
+    WITH_GRAPHS.target()
 }
 
 /// The engines of all mutants, for a child process that is to open one.

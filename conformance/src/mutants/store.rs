@@ -7,12 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use engine_api::graph::Graph;
 use engine_api::{
     Capabilities, Durability, Error, ErrorKind, KeyRange, MemoryStore, Op, Result, Store, StoreExt as _,
     View, ViewExt as _, WriteBatch,
 };
 
 use super::flaw::Flaw;
+use super::graph::NativeGraph;
 use super::log::Log;
 use super::twist::{operations, twisted};
 use super::view::MutantView;
@@ -35,6 +37,8 @@ pub(super) struct MutantStore {
     latest: Mutex<WriteBatch>,
     /// Every key that was ever deleted.
     dead: Mutex<HashSet<Bytes>>,
+    /// Graphs of its own, where they are what is wrong.
+    graph: Option<NativeGraph>,
 }
 
 impl MutantStore {
@@ -64,6 +68,10 @@ impl MutantStore {
             before,
             latest: Mutex::default(),
             dead: Mutex::default(),
+            graph: match flaw {
+                Flaw::Graph(flaw) => Some(NativeGraph::new(flaw)),
+                _ => None,
+            },
         })
     }
 
@@ -232,5 +240,9 @@ impl Store for MutantStore {
             return Err(Error::new(ErrorKind::Corrupt, "a checksum is wrong"));
         }
         Ok(())
+    }
+
+    fn graph(&self) -> Option<&dyn Graph> {
+        self.graph.as_ref().map(|graph| graph as &dyn Graph)
     }
 }

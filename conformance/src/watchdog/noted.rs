@@ -1,6 +1,7 @@
 //! A store whose calls are noted, so that a hang tells which of them doesn't return.
 
 use bytes::Bytes;
+use engine_api::graph::Graph;
 use engine_api::{Capabilities, Durability, Result, Scan, Store, View, Visitor, WriteBatch};
 
 use super::breadcrumbs::noting;
@@ -33,6 +34,10 @@ impl Store for Noted {
 
     fn verify(&self) -> Result<()> {
         noting("verify", || self.0.verify())
+    }
+
+    fn graph(&self) -> Option<&dyn Graph> {
+        self.0.graph()
     }
 }
 

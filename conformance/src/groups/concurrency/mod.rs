@@ -16,7 +16,7 @@ pub(super) const CASES: [&[Case]; 3] = [readers::CASES, writers::CASES, historie
 const THREADS: usize = 8;
 
 /// Runs `work` on several threads at once; each is told its number. The first failure is the case's.
-fn on_threads(count: usize, work: impl Fn(usize) -> Verdict + Sync) -> Verdict {
+pub(super) fn on_threads(count: usize, work: impl Fn(usize) -> Verdict + Sync) -> Verdict {
     // Named, so that a hang tells which of them waits.
     let case = thread::current().name().unwrap_or_default().to_owned();
     thread::scope(|scope| {

@@ -43,6 +43,10 @@ pub(crate) struct Args {
     /// Run each case so many times, each time with another seed that follows from the first. A failure tells its own.
     #[arg(long, value_name = "TIMES", default_value = "1")]
     repeat: NonZeroUsize,
+    /// How many edges a vertex has while whose removal processes are killed; a few thousand unless given. 100000 takes
+    /// minutes.
+    #[arg(long, value_name = "EDGES")]
+    degree: Option<u64>,
     #[command(flatten)]
     how: How,
     #[command(flatten)]
@@ -138,6 +142,9 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
         return cases::list(&options, output).map(|()| ExitCode::SUCCESS);
     }
     options = options.repeat(args.repeat.get());
+    if let Some(edges) = args.degree {
+        options = options.degree(edges);
+    }
     let mut plans = Vec::new();
     if args.all {
         let engines = kvdag::registry()?.engines().to_vec();
