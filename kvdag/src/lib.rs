@@ -2,7 +2,8 @@
 //!
 //! Everything of [`engine_api`] is here, with the engines that the crate's features switch on, and the
 //! datatypes [`keyvalue`], [`volume`] with its scales ([`downres`]), and [`chunks`]; with the feature `array` also
-//! array files (`array_file`), and any store as an object store (`kvdag_object_store`); with `blockfs` the crate of that name.
+//! array files (`array_file`), and any store as an object store (`kvdag_object_store`); with `blockfs` and `graph` the
+//! crates of those names.
 //!
 //! ```
 //! use kvdag::keyvalue::KeyValue;
@@ -23,9 +24,9 @@
 //! # Features
 //! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` is the `kvdag`
 //! command and the module of that name, `tiers` opens several stores as one, `serve` shows volumes over HTTP, `array` is
-//! arrays in files and in object stores, `s3` has clients of those of the cloud, and `blockfs` is volumes in a few large
-//! files. All are on by default: a library that embeds kvdag takes it with `default-features = false` and the engines that
-//! it wants.
+//! arrays in files and in object stores, `s3` has clients of those of the cloud, `blockfs` is volumes in a few large
+//! files, and `graph` is what one does with graphs. All are on by default: a
+//! library that embeds kvdag takes it with `default-features = false` and the engines that it wants.
 //! `hdf5` adds HDF5 and NetCDF to the formats of images, on little-endian machines, and `jpeg2000` slices in JPEG 2000.
 //! `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
 
@@ -34,6 +35,9 @@ pub mod cli;
 #[cfg(feature = "tiers")]
 pub mod tiers;
 
+/// Graphs: all of [`engine_api::graph`], and what is done with them.
+#[cfg(feature = "graph")]
+pub use ::graph;
 #[cfg(feature = "array")]
 pub use array_file;
 #[cfg(feature = "blockfs")]

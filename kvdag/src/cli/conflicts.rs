@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use engine_api::key::VersionId;
+use engine_api::key::{TKey, VersionId};
 use engine_api::version::{Conflict, Instance, Side, VersionDag};
-use engine_api::{KeyRange, Result};
+use engine_api::{Bytes, KeyRange, Result};
 use serde::Serialize;
 
 use super::diff::key_text;
@@ -34,21 +34,24 @@ struct SideLine {
     branch: String,
     deleted: bool,
     bytes: u64,
-    /// The value of a key of a collection.
+    /// The value of a key of a collection, or of a part of a graph.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
 }
 
 impl SideLine {
-    fn new(dag: &VersionDag, instance: &Instance, side: &Side) -> Result<Self> {
+    fn new(dag: &VersionDag, instance: &Instance, tkey: &TKey, side: &Side) -> Result<Self> {
         let version = dag.version(side.version)?;
-        let value = side.value.as_ref().filter(|_| instance.datatype == keyvalue::DATATYPE);
+        let value = match &side.value {
+            Some(value) => shown(instance, tkey, value)?,
+            None => None,
+        };
         Ok(Self {
             version: version.uuid.simple().to_string(),
             branch: version.branch.clone(),
             deleted: side.value.is_none(),
             bytes: side.value.as_ref().map_or(0, |value| value.len() as u64),
-            value: value.map(|value| text(value).0),
+            value: value.map(|value| text(&value).0),
         })
     }
 
@@ -68,6 +71,19 @@ impl SideLine {
         let short = &self.version[..12.min(self.version.len())];
         vec![String::new(), self.branch.clone(), short.to_owned(), what]
     }
+}
+
+/// A value that people can read.
+#[cfg_attr(
+    not(feature = "graph"),
+    allow(unused_variables, clippy::unnecessary_wraps, reason = "only graphs need more")
+)]
+fn shown(instance: &Instance, tkey: &TKey, value: &Bytes) -> Result<Option<Bytes>> {
+    #[cfg(feature = "graph")]
+    if instance.datatype == graph::DATATYPE {
+        return super::graph::show_value(tkey, value);
+    }
+    Ok((instance.datatype == keyvalue::DATATYPE).then(|| value.clone()))
 }
 
 #[derive(Debug, Serialize)]
@@ -103,12 +119,10 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let mut conflicts = Vec::new();
     for instance in store::instances(&store, repo, args.name.as_deref())? {
         each_conflict(&store, &instance, &ids, &mut |conflict| {
-            let sides = conflict.sides.iter().map(|side| SideLine::new(&dag, &instance, side));
-            conflicts.push(Line {
-                name: instance.name.clone(),
-                key: key_text(&instance, &conflict.tkey)?,
-                sides: sides.collect::<Result<_>>()?,
-            });
+            let Some(key) = key_text(&instance, &conflict.tkey)? else { return Ok(()) };
+            let sides =
+                conflict.sides.iter().map(|side| SideLine::new(&dag, &instance, &conflict.tkey, side));
+            conflicts.push(Line { name: instance.name.clone(), key, sides: sides.collect::<Result<_>>()? });
             Ok(())
         })?;
     }

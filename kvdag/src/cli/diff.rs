@@ -118,9 +118,10 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
                     return Ok(ControlFlow::Continue(()));
                 }
             }
+            let Some(key) = key_text(&instance, &found.tkey)? else { return Ok(ControlFlow::Continue(())) };
             differences.push(Line {
                 name: instance.name.clone(),
-                key: key_text(&instance, &found.tkey)?,
+                key,
                 change: Change::of(&found.before, &found.after),
             });
             Ok(ControlFlow::Continue(()))
@@ -133,10 +134,15 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     })
 }
 
-/// A key as its datatype shows it: a chunk's coordinates, or the bytes behind the class.
-pub(crate) fn key_text(instance: &Instance, tkey: &TKey) -> Result<String> {
+/// A key as its datatype shows it: a chunk's coordinates, a part of a graph, or the bytes behind the class. `None` for a key that
+/// says what another says already.
+pub(crate) fn key_text(instance: &Instance, tkey: &TKey) -> Result<Option<String>> {
     if instance.datatype == volume::DATATYPE {
-        return volume::describe_key(tkey);
+        return volume::describe_key(tkey).map(Some);
     }
-    Ok(text(tkey.class_bytes()?).0)
+    #[cfg(feature = "graph")]
+    if instance.datatype == graph::DATATYPE {
+        return super::graph::describe_key(tkey);
+    }
+    Ok(Some(text(tkey.class_bytes()?).0))
 }

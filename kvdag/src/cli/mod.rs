@@ -34,6 +34,8 @@ mod demo;
 mod diff;
 mod engines;
 mod gc;
+#[cfg(feature = "graph")]
+mod graph;
 mod info;
 mod init;
 mod interrupt;
@@ -114,6 +116,10 @@ enum Command {
     #[cfg(feature = "blockfs")]
     #[command(subcommand)]
     Blockfs(blockfs::Command),
+    /// Graphs: import, look at, edit, export; the graph of labels that touch.
+    #[cfg(feature = "graph")]
+    #[command(subcommand)]
+    Graph(graph::Command),
     /// Short for `kvdag volume import`.
     #[command(hide = true)]
     Import(volume::import::Args),
@@ -231,6 +237,8 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Array(command) => return array::run(command, output),
         #[cfg(feature = "blockfs")]
         Command::Blockfs(command) => return blockfs::run(command, output),
+        #[cfg(feature = "graph")]
+        Command::Graph(command) => return graph::run(command, output),
         Command::Import(args) => volume::import::run(&args, output),
         Command::Export(args) => volume::export::run(&args, output),
         Command::Fill(args) => volume::fill::run(&args, output),

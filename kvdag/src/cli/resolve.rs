@@ -9,6 +9,7 @@ use engine_api::version::{Choice, Instance, Settled, Version, VersionDag};
 use engine_api::{Error, ErrorKind, KeyRange, Result};
 use serde::Serialize;
 
+use super::diff::key_text;
 use super::init::DEFAULT_COLLECTION;
 use super::keys::read_file;
 use super::output::{self, Output};
@@ -19,7 +20,8 @@ use super::store::{self, AnyStore};
 pub(crate) struct Args {
     /// The store.
     store: String,
-    /// The key that is in conflict; of a volume, the coordinates of a chunk as `kvdag conflicts` shows them.
+    /// The key that is in conflict; of a volume, the coordinates of a chunk, and of a graph
+    /// the vertex, edge or property, as `kvdag conflicts` shows them.
     #[arg(required_unless_present = "all")]
     key: Option<String>,
     /// Take the side that this version sees. A branch that the merge went on with means what it was before. With
@@ -68,10 +70,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let mut settled = Settled::default();
     if let Some(key) = &args.key {
         let name = args.name.as_deref().unwrap_or(DEFAULT_COLLECTION);
-        let tkey = parse_key(&store.instance(name)?, key)?;
-        let choice = choice(args, &prefer)?;
-        let ctx = DataContext::versioned(store.instance(name)?.id, at.id);
-        store.resolve_conflict(&ctx, &tkey, choice)?;
+        let instance = store.instance(name)?;
+        resolve_one(&store, &instance, at.id, key, choice(args, &prefer)?)?;
         settled.resolved = 1;
     }
     for instance in store::instances(&store, at.repo, args.name.as_deref())? {
@@ -80,14 +80,29 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
             settled.resolved += done.resolved;
             settled.left += done.left;
         } else {
-            super::conflicts::each_conflict(&store, &instance, &[at.id], &mut |_| {
-                settled.left += 1;
+            super::conflicts::each_conflict(&store, &instance, &[at.id], &mut |conflict| {
+                settled.left += u64::from(key_text(&instance, &conflict.tkey)?.is_some());
                 Ok(())
             })?;
         }
     }
     let version = at.uuid.simple().to_string();
     output.print(&Answer { version, resolved: settled.resolved, left: settled.left })
+}
+
+fn resolve_one(
+    store: &AnyStore,
+    instance: &Instance,
+    at: VersionId,
+    key: &str,
+    choice: Choice,
+) -> Result<()> {
+    #[cfg(feature = "graph")]
+    if instance.datatype == graph::DATATYPE {
+        return super::graph::resolve(store, instance, at, key, choice);
+    }
+    let tkey = parse_key(instance, key)?;
+    store.resolve_conflict(&DataContext::versioned(instance.id, at), &tkey, choice)
 }
 
 fn choice(args: &Args, prefer: &[VersionId]) -> Result<Choice> {

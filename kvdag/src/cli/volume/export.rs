@@ -254,7 +254,7 @@ pub(crate) fn parse_window(text: &str) -> Result<(f64, f64)> {
 }
 
 /// Whether a scale is made at the version: one that isn't reads as fill value, which nobody wants to look at.
-pub(super) fn made<S: Store>(volume: &VolumeAt<'_, S>, scale: usize) -> Result<()> {
+pub(crate) fn made<S: Store>(volume: &VolumeAt<'_, S>, scale: usize) -> Result<()> {
     volume.scale(scale)?;
     let made = volume.scales_made()?;
     if scale < made {
