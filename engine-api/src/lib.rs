@@ -26,5 +26,5 @@ pub use spi::{
     DurabilityLevels, Engine, Error, ErrorKind, Execution, Expected, Fetch, Limits, LoadValue, Op, OpenMode,
     Opened, OptionKind, OptionSpec, OptionValue, Persistence, Processes, Reads, Repaired, Requirement,
     Requirements, Result, Retry, Reverse, Scan, Step, Store, Value, View, Visitor, WriteBatch, Writers,
-    visitor,
+    parse_bytes, visitor,
 };

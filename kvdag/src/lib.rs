@@ -3,7 +3,7 @@
 //! Everything of [`engine_api`] is here, with the engines that the crate's features switch on, and the
 //! datatypes [`keyvalue`], [`volume`] with its scales ([`downres`]), and [`chunks`]; with the feature `array` also
 //! array files (`array_file`), and any store as an object store (`kvdag_object_store`); with `blockfs` and `graph` the
-//! crates of those names.
+//! crates of those names; with `cache` volumes that are read through a file (`dataset_cache`).
 //!
 //! ```
 //! use kvdag::keyvalue::KeyValue;
@@ -25,11 +25,13 @@
 //! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` is the `kvdag`
 //! command and the module of that name, `tiers` opens several stores as one, `serve` shows volumes over HTTP, `array` is
 //! arrays in files and in object stores, `s3` has clients of those of the cloud, `blockfs` is volumes in a few large
-//! files, and `graph` is what one does with graphs. All are on by default: a
+//! files, `cache` is a bounded file in front of volumes, and `graph` is what one does with graphs. All are on by default: a
 //! library that embeds kvdag takes it with `default-features = false` and the engines that it wants.
 //! `hdf5` adds HDF5 and NetCDF to the formats of images, on little-endian machines, and `jpeg2000` slices in JPEG 2000.
 //! `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
 
+#[cfg(feature = "cache")]
+pub mod cache;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "tiers")]
@@ -43,6 +45,8 @@ pub use array_file;
 #[cfg(feature = "blockfs")]
 pub use blockfs;
 pub use chunks;
+#[cfg(feature = "cache")]
+pub use dataset_cache;
 pub use downres;
 pub use engine_api::*;
 pub use keyvalue;

@@ -16,11 +16,25 @@ pub type Watch<'a> = dyn FnMut(u64) -> Result<()> + 'a;
 /// `InvalidArgument` when there is no such scale or the region is out of its bounds; what the store and the writer answer.
 pub fn export_region<S: Store>(
     volume: &VolumeAt<'_, S>,
+    part: (usize, &Region),
+    create: impl FnOnce(&ImageInfo) -> Result<Box<dyn ImageWriter>>,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
+    export_region_through(volume, volume, part, create, watch)
+}
+
+/// As [`export_region`], where the volume's chunks are read through another store, such as a cache in front of it.
+///
+/// # Errors
+/// As there.
+pub fn export_region_through<S: Store>(
+    volume: &VolumeAt<'_, S>,
+    chunks: &dyn MultiscaleStore,
     (scale, region): (usize, &Region),
     create: impl FnOnce(&ImageInfo) -> Result<Box<dyn ImageWriter>>,
     watch: &mut Watch<'_>,
 ) -> Result<()> {
-    let store = volume.scale(scale)?;
+    let store = chunks.scale(scale)?;
     let grid = store.grid();
     grid.check_region(region)?;
     let info = volume.properties().image(scale, region.shape())?;
@@ -80,6 +94,19 @@ pub fn export_scales<S: Store>(
     create: impl FnOnce(&[ImageInfo]) -> Result<Vec<Box<dyn ImageWriter>>>,
     watch: &mut Watch<'_>,
 ) -> Result<()> {
+    export_scales_through(volume, volume, create, watch)
+}
+
+/// As [`export_scales`], where the volume's chunks are read through another store, such as a cache in front of it.
+///
+/// # Errors
+/// As there.
+pub fn export_scales_through<S: Store>(
+    volume: &VolumeAt<'_, S>,
+    chunks: &dyn MultiscaleStore,
+    create: impl FnOnce(&[ImageInfo]) -> Result<Vec<Box<dyn ImageWriter>>>,
+    watch: &mut Watch<'_>,
+) -> Result<()> {
     let made = volume.scales_made()?;
     let grids = volume.scales().grids().iter().take(made);
     let infos = grids
@@ -88,7 +115,7 @@ pub fn export_scales<S: Store>(
         .collect::<Result<Vec<_>>>()?;
     let mut before = 0;
     for (scale, mut writer) in create(&infos)?.into_iter().enumerate() {
-        let store = volume.scale(scale)?;
+        let store = chunks.scale(scale)?;
         let bounds = store.grid().bounds();
         write_slabs(store, &bounds, &mut *writer, &mut |done| watch(before + done))?;
         writer.finish()?;

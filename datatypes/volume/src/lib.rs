@@ -14,7 +14,9 @@ mod versioned;
 mod volume_at;
 
 pub use edit::{add_scales, downres_since, downres_volume, edit_region, write_image};
-pub use export::{Watch, export_image, export_region, export_scales};
+pub use export::{
+    Watch, export_image, export_region, export_region_through, export_scales, export_scales_through,
+};
 pub use formats::{
     Compression, CreateOptions, DeflateLevel, Format, GraySlice, ImageAxis, ImageInfo, ImageReader,
     ImageWriter, RawSpec, RegionReader, create_image, create_image_with, create_scales,

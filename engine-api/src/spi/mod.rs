@@ -24,7 +24,7 @@ pub use durability::{Durability, DurabilityLevels};
 pub use engine::{Engine, Opened, Repaired};
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use limits::Limits;
-pub use option::{OptionKind, OptionSpec, OptionValue};
+pub use option::{OptionKind, OptionSpec, OptionValue, parse_bytes};
 pub use requirements::Requirements;
 pub use scan::{Advance, Direction, Fetch, LoadValue, Scan, Step, Value, Visitor, visitor};
 pub use store::{Store, View};

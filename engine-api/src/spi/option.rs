@@ -100,7 +100,8 @@ pub enum OptionValue {
 
 const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
-fn parse_bytes(text: &str) -> Option<u64> {
+/// A number of bytes as URLs and commands write it: `7`, `64KiB`, `256MiB`, `1GiB`, `2TiB`; `None` for anything else.
+pub fn parse_bytes(text: &str) -> Option<u64> {
     let (digits, unit) = UNITS
         .iter()
         .find_map(|(name, unit)| text.strip_suffix(name).map(|digits| (digits, *unit)))

@@ -12,6 +12,7 @@ use volume::{CreateOptions, GraySlice, ImageReader, Volume, slice_png};
 
 use super::output::{self, Format, Output};
 use super::store::{self, AnyStore};
+use super::through::Through;
 use super::volume::{export, fill, import};
 use super::{branch, commit, init};
 
@@ -150,7 +151,7 @@ fn tell_story(
     for version in ["main", BRANCH] {
         let file = folder.join(format!("{VOLUME}-{version}.nii.gz"));
         let exported = export::export(
-            store,
+            (store, &Through::default()),
             VOLUME,
             &file,
             Some(version),

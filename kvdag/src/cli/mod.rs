@@ -22,6 +22,8 @@ mod blockfs;
 mod branch;
 mod branch_change;
 mod bundle;
+#[cfg(feature = "cache")]
+mod cache;
 mod check;
 mod clone;
 mod commit;
@@ -57,6 +59,7 @@ mod show;
 mod squash;
 mod store;
 mod tag;
+mod through;
 mod volume;
 
 use std::process::ExitCode;
@@ -116,6 +119,10 @@ enum Command {
     #[cfg(feature = "blockfs")]
     #[command(subcommand)]
     Blockfs(blockfs::Command),
+    /// Dataset caches: one bounded file in front of slow volumes.
+    #[cfg(feature = "cache")]
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Graphs: import, look at, edit, export; the graph of labels that touch.
     #[cfg(feature = "graph")]
     #[command(subcommand)]
@@ -237,6 +244,8 @@ fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Array(command) => return array::run(command, output),
         #[cfg(feature = "blockfs")]
         Command::Blockfs(command) => return blockfs::run(command, output),
+        #[cfg(feature = "cache")]
+        Command::Cache(command) => return cache::run(command, output),
         #[cfg(feature = "graph")]
         Command::Graph(command) => return graph::run(command, output),
         Command::Import(args) => volume::import::run(&args, output),

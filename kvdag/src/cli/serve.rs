@@ -13,6 +13,7 @@ use super::interrupt::{self, Careful};
 use super::output::Output;
 use super::serve_catalog::StoreCatalog;
 use super::store;
+use super::through::ThroughArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -24,6 +25,8 @@ pub(crate) struct Args {
     /// A volume whose elements are labels, though it wasn't made as one of labels; it may be given several times.
     #[arg(long, value_name = "NAME")]
     labels: Vec<String>,
+    #[command(flatten)]
+    through: ThroughArgs,
     #[command(flatten)]
     listen: ListenArgs,
 }
@@ -59,7 +62,9 @@ impl fmt::Display for Serving {
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
-    let catalog = StoreCatalog::new(store, args.volume.clone(), args.labels.clone())?;
+    let through = args.through.open(&args.store)?;
+    through.tell();
+    let catalog = StoreCatalog::new(store, args.volume.clone(), args.labels.clone())?.through(through);
     listen(&args.store, catalog, &args.listen, output)
 }
 

@@ -7,6 +7,7 @@ use volume_server::{Axis, Catalog, Served, VersionEntry, VolumeEntry};
 
 use super::log::newest_first;
 use super::store::AnyStore;
+use super::through::Through;
 
 /// The volumes of a store's only repo.
 pub(crate) struct StoreCatalog {
@@ -15,6 +16,7 @@ pub(crate) struct StoreCatalog {
     only: Vec<String>,
     /// Those that hold labels, besides those that say so themselves.
     labels: Vec<String>,
+    through: Through,
 }
 
 impl StoreCatalog {
@@ -25,7 +27,12 @@ impl StoreCatalog {
         for name in only.iter().chain(&labels) {
             Volume::open(&store, name)?;
         }
-        Ok(Self { store, only, labels })
+        Ok(Self { store, only, labels, through: Through::default() })
+    }
+
+    /// The same, whose chunks are read through what is given.
+    pub(crate) fn through(self, through: Through) -> Self {
+        Self { through, ..self }
     }
 
     fn shows(&self, volume: &str) -> bool {
@@ -83,8 +90,9 @@ impl Catalog for StoreCatalog {
             .iter()
             .map(|axis| Axis { name: axis.name.clone(), spacing: axis.spacing, unit: axis.unit.clone() })
             .collect();
+        let at = opened.at(version.id).made_alone()?;
         reader(&Served {
-            scales: &opened.at(version.id).made_alone()?,
+            scales: &*self.through.chunks(&at, (opened.instance(), &version))?,
             axes: &axes,
             labels: self.holds_labels(&opened),
             version: &version.uuid.simple().to_string(),

@@ -8,6 +8,7 @@ use volume::Volume;
 
 use super::export::made;
 use crate::cli::store;
+use crate::cli::through::ThroughArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -24,14 +25,21 @@ pub(crate) struct Args {
     /// Only a part, in elements of the scale, slowest axis first.
     #[arg(long, value_name = "Z0:Z1,Y0:Y1,X0:X1")]
     region: Option<String>,
+    #[command(flatten)]
+    through: ThroughArgs,
 }
 
 /// Writes elements as they are: C order, the slowest axis first, little-endian.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let store = store::open_to_read(&args.store)?;
-    let at = Volume::open(&store, &args.volume)?.at(store::version_id(&store, args.at.as_deref())?);
+    let version = store::version(&store, args.at.as_deref())?;
+    let volume = Volume::open(&store, &args.volume)?;
+    let at = volume.at(version.id);
     made(&at, args.scale)?;
-    let chunks = at.scale(args.scale)?;
+    let through = args.through.open(&args.store)?;
+    let scales = through.chunks(&at, (volume.instance(), &version))?;
+    through.tell();
+    let chunks = scales.scale(args.scale)?;
     let grid = chunks.grid();
     let region = match args.region.as_deref() {
         Some(region) => region.parse::<Region>()?,

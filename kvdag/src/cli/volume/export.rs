@@ -9,7 +9,7 @@ use engine_api::{Error, ErrorKind, Result, Store};
 use serde::Serialize;
 use volume::{
     CreateOptions, Format, ImageInfo, ImageWriter, Volume, VolumeAt, create_image_with, create_scales,
-    export_region, export_scales,
+    export_region_through, export_scales_through,
 };
 
 #[cfg(feature = "blockfs")]
@@ -17,6 +17,7 @@ use crate::cli::blockfs::{BlockFsImageWriter, TargetArgs, is_blockfs};
 use crate::cli::interrupt::Careful;
 use crate::cli::output::Output;
 use crate::cli::store::{self, AnyStore};
+use crate::cli::through::{Through, ThroughArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -56,6 +57,8 @@ pub(crate) struct Args {
     window: Option<String>,
     #[command(flatten)]
     stored: StoredArgs,
+    #[command(flatten)]
+    through: ThroughArgs,
 }
 
 /// How formats that leave a choice store elements.
@@ -134,23 +137,36 @@ pub(crate) struct Exported {
     scale: usize,
     region: String,
     dtype: String,
+    /// What a cache was good for.
+    #[cfg(feature = "cache")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<crate::cli::cache::CacheUse>,
 }
 
 impl Exported {
+    #[cfg_attr(
+        not(feature = "cache"),
+        allow(clippy::unnecessary_wraps, reason = "without caches there is none to ask")
+    )]
     fn new(
         (volume, version): (&str, &Version),
         file: &Path,
         grid: &Grid,
         (scale, region): (usize, &Region),
-    ) -> Self {
-        Self {
+        through: &Through,
+    ) -> Result<Self> {
+        #[cfg(not(feature = "cache"))]
+        let _ = through;
+        Ok(Self {
             volume: volume.to_owned(),
             version: version.uuid.simple().to_string(),
             file: file.display().to_string(),
             scale,
             region: region.to_string(),
             dtype: grid.dtype().to_string(),
-        }
+            #[cfg(feature = "cache")]
+            cache: through.used()?,
+        })
     }
 }
 
@@ -161,7 +177,12 @@ impl fmt::Display for Exported {
         if self.scale > 0 {
             write!(f, ", scale {},", self.scale)?;
         }
-        write!(f, " at {version} to {}", self.file)
+        write!(f, " at {version} to {}", self.file)?;
+        #[cfg(feature = "cache")]
+        if let Some(cache) = &self.cache {
+            write!(f, "\n{cache}")?;
+        }
+        Ok(())
     }
 }
 
@@ -178,15 +199,16 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
         ..CreateOptions::default()
     })?;
     let at = args.at.as_deref();
+    let from = (&store, &args.through.open(&args.store)?);
     if args.scales {
-        return output.print(&export_all(&store, &args.volume, &args.file, at, &options, output)?);
+        return output.print(&export_all(from, &args.volume, &args.file, at, &options, output)?);
     }
     let part = (args.scale, region);
-    output.print(&export(&store, &args.volume, &args.file, at, part, options, output)?)
+    output.print(&export(from, &args.volume, &args.file, at, part, options, output)?)
 }
 
 pub(crate) fn export(
-    store: &AnyStore,
+    (store, through): (&AnyStore, &Through),
     name: &str,
     file: &Path,
     at: Option<&str>,
@@ -195,8 +217,10 @@ pub(crate) fn export(
     output: Output,
 ) -> Result<Exported> {
     let version = store::version(store, at)?;
-    let volume = Volume::open(store, name)?.at(version.id);
+    let opened = Volume::open(store, name)?;
+    let volume = opened.at(version.id);
     made(&volume, scale)?;
+    let chunks = through.chunks(&volume, (opened.instance(), &version))?;
     let region = match region {
         Some(region) => region,
         None => volume.scale(scale)?.grid().bounds(),
@@ -204,12 +228,12 @@ pub(crate) fn export(
     let bar = output.progress(region.shape().first().copied().unwrap_or(0), "exporting");
     let careful = Careful::begin();
     let create = |info: &ImageInfo| create(file, info, options);
-    export_region(&volume, (scale, &region), create, &mut |slices| {
+    export_region_through(&volume, &*chunks, (scale, &region), create, &mut |slices| {
         bar.set_position(slices);
         careful.check()
     })?;
     bar.finish_and_clear();
-    Ok(Exported::new((name, &version), file, volume.grid(), (scale, &region)))
+    Exported::new((name, &version), file, volume.grid(), (scale, &region), through)
 }
 
 /// Creates an image, or a volume of BlockFS.
@@ -222,7 +246,7 @@ fn create(file: &Path, info: &ImageInfo, options: CreateOptions) -> Result<Box<d
 }
 
 fn export_all(
-    store: &AnyStore,
+    (store, through): (&AnyStore, &Through),
     name: &str,
     file: &Path,
     at: Option<&str>,
@@ -230,19 +254,21 @@ fn export_all(
     output: Output,
 ) -> Result<Exported> {
     let version = store::version(store, at)?;
-    let volume = Volume::open(store, name)?.at(version.id).made_alone()?;
+    let opened = Volume::open(store, name)?;
+    let volume = opened.at(version.id).made_alone()?;
+    let chunks = through.chunks(&volume, (opened.instance(), &version))?;
     let grids = volume.scales().grids();
     let slices = grids.iter().map(|grid| grid.shape().first().copied().unwrap_or(0)).sum();
     let bar = output.progress(slices, "exporting");
     let careful = Careful::begin();
     let chunk_shape = options.chunk_shape.clone().unwrap_or_else(|| volume.grid().chunk_shape().to_vec());
     let options = CreateOptions { chunk_shape: Some(chunk_shape), ..options.clone() };
-    export_scales(&volume, |infos| create_scales(file, infos, &options), &mut |done| {
+    export_scales_through(&volume, &*chunks, |infos| create_scales(file, infos, &options), &mut |done| {
         bar.set_position(done);
         careful.check()
     })?;
     bar.finish_and_clear();
-    Ok(Exported::new((name, &version), file, volume.grid(), (0, &volume.grid().bounds())))
+    Exported::new((name, &version), file, volume.grid(), (0, &volume.grid().bounds()), through)
 }
 
 /// `LOW,HIGH`.
