@@ -30,6 +30,8 @@
 //! `hdf5` adds HDF5 and NetCDF to the formats of images, on little-endian machines, and `jpeg2000` slices in JPEG 2000.
 //! `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.
 
+#[cfg(feature = "blockfs")]
+pub mod archives;
 #[cfg(feature = "cache")]
 pub mod cache;
 #[cfg(feature = "cli")]

@@ -242,5 +242,5 @@ fn the_page_on_blockfs_says_what_works() {
         succeed(at, &arguments);
         commands += 1;
     }
-    assert_eq!(commands, 11);
+    assert_eq!(commands, 15);
 }

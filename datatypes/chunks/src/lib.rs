@@ -25,6 +25,7 @@ pub use buffer::zeroed;
 pub use cells::coarser_region;
 pub use codec::{
     Codec, Compression, FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame, plain_elements,
+    reference_frame, reference_of,
 };
 pub use coords::{Coords, decode_coords, encode_coords};
 pub use copy::{copy_region, fill_region};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use chunks::{
     Codec, Compression, Coords, DType, FRAME_HEADER_BYTES, Grid, decode_chunk, decode_frame, encode_frame,
-    plain_elements,
+    plain_elements, reference_frame, reference_of,
 };
 use engine_api::ErrorKind;
 use proptest::prelude::*;
@@ -54,6 +54,29 @@ fn a_frame_is_as_documented() {
 }
 
 #[test]
+fn a_frame_can_say_that_its_chunk_is_elsewhere() {
+    let frame = reference_frame(2, 128, b"shelf 7").unwrap();
+    assert_eq!(frame[..12], [0x8b, b'K', b'V', b'C', 1, 3, 0, 2, 128, 0, 0, 0]);
+    assert_eq!(frame[12..16], crc32c::crc32c(&[&frame[..12], b"shelf 7"].concat()).to_le_bytes());
+    assert_eq!(reference_of(&frame, 2, 128).unwrap(), Some(b"shelf 7".as_slice()));
+    // It is none to who wants elements, and others are none to who wants references.
+    let mut out = vec![0; 128];
+    assert_eq!(decode_frame(&frame, 2, &mut out).unwrap_err().kind(), ErrorKind::Unsupported);
+    let other = encode_frame(codec("zstd:1"), 2, &sample()).unwrap();
+    assert_eq!(reference_of(&other, 2, 128).unwrap(), None);
+    for (size, length) in [(1, 128), (2, 126)] {
+        assert_eq!(reference_of(&frame, size, length).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+    for bit in 0..frame.len() * 8 {
+        let mut flipped = frame.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let found = reference_of(&flipped, 2, 128);
+        assert!(!matches!(found, Ok(Some(_))), "bit {bit}");
+    }
+    assert_eq!(reference_frame(3, 9, b"").unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
 fn what_does_not_get_smaller_is_stored_as_it_is() {
     let noise: Vec<u8> = (0..64u32).map(|at| crc32c::crc32c(&at.to_le_bytes()).to_le_bytes()[0]).collect();
     for text in CODECS {
@@ -74,7 +97,7 @@ fn resealed(mut frame: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn sound_frames_of_the_future_are_incompatible() {
     let frame = encode_frame(Codec::default(), 2, &sample()).unwrap();
-    for (at, byte) in [(4, 2), (4, 0), (5, 3), (5, 255), (6, 0b11), (6, 0x80)] {
+    for (at, byte) in [(4, 2), (4, 0), (5, 4), (5, 255), (6, 0b11), (6, 0x80)] {
         let error = decode_frame(&resealed(frame.clone(), at, &[byte]), 2, &mut [0; 128]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Incompatible, "byte {at} = {byte}");
     }

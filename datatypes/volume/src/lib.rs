@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod archive;
 mod edit;
 mod export;
 mod formats;
@@ -13,6 +14,7 @@ mod scale_at;
 mod versioned;
 mod volume_at;
 
+pub use archive::{Archive, ArchiveFormat, ArchiveRegistration, ArchiveWriter, Transferred, WatchTransfer};
 pub use edit::{add_scales, downres_since, downres_volume, edit_region, write_image};
 pub use export::{
     Watch, export_image, export_region, export_region_through, export_scales, export_scales_through,

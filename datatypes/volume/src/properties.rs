@@ -5,6 +5,7 @@ use downres::Reducer;
 use engine_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::archive::Archive;
 use crate::formats::{ImageAxis, ImageInfo};
 use crate::labels::are_labels;
 
@@ -31,6 +32,9 @@ pub struct Properties {
     /// What the imported file said that has no other place here, so that an export can say it again.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub source: serde_json::Map<String, serde_json::Value>,
+    /// Where chunks of committed versions are that the store only refers to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<Archive>,
     /// An import that has begun and not ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importing: Option<Importing>,
@@ -89,6 +93,7 @@ impl Properties {
             codec,
             axes,
             source: image.metadata.clone(),
+            archives: Vec::new(),
             importing: None,
         }
     }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 
-use chunks::{ChunkSource, ChunkStore, Codec, Coords, EncodedChunk, Grid, decode_chunk, encode_chunks};
+use chunks::{ChunkSource, ChunkStore, Codec, Coords, EncodedChunk, Grid, encode_chunks};
 use engine_api::key::{DataContext, TKey};
 use engine_api::version::{Batcher, Flow, OrderedKeyValue, Resolved, Versioned};
 use engine_api::{ErrorKind, Fetch, Result, Store};
 
+use crate::archive::{Archives, archives_now};
 use crate::keys::{chunk_key, chunk_of_key, label_key, scale_range};
 use crate::labels::{Counting, Counts, CountsOf, changes, count_labels, voxels_value};
 use crate::properties::Properties;
@@ -29,6 +30,7 @@ pub(crate) struct ScaleAt<'s, S> {
     scale: u8,
     grid: Grid,
     codec: Codec,
+    archives: Arc<Archives>,
     /// Whether the labels of chunks are kept in the index.
     indexed: bool,
     /// Held by the one thread that reads, changes and writes chunks.
@@ -59,10 +61,12 @@ impl<'s, S: Store> ScaleAt<'s, S> {
         ctx: DataContext,
         (scale, grid): (u8, Grid),
         properties: &Properties,
+        archives: Arc<Archives>,
     ) -> Self {
         let indexed = properties.labels && scale == 0;
         let codec = properties.codec;
-        Self { store, ctx, scale, grid, codec, indexed, turn: Mutex::new(()), exclusive: Mutex::default() }
+        let (turn, exclusive) = (Mutex::new(()), Mutex::default());
+        Self { store, ctx, scale, grid, codec, archives, indexed, turn, exclusive }
     }
 
     /// Compresses chunks, and counts their labels where there is an index.
@@ -90,10 +94,17 @@ impl<'s, S: Store> ScaleAt<'s, S> {
         let frame =
             resolved.into_value().map_err(|error| error.with("chunk", chunk).with("scale", self.scale))?;
         match &frame {
-            Some(frame) => decode_chunk(&self.grid, chunk, frame, out)?,
+            Some(frame) => self.decode_frame(chunk, frame, out)?,
             None => self.grid.fill().write(out),
         }
         Ok(frame.is_some())
+    }
+
+    /// Restores a chunk from its frame, wherever its elements are.
+    pub(crate) fn decode_frame(&self, chunk: &Coords, frame: &[u8], out: &mut [u8]) -> Result<()> {
+        // Another process may have archived it since the volume was opened.
+        let anew = || archives_now(self.store, self.ctx.instance());
+        self.archives.decode((self.scale, &self.grid), chunk, frame, out, &anew)
     }
 
     fn noted(&self, chunk: &Coords, resolved: &Resolved) {
@@ -187,7 +198,7 @@ impl<'s, S: Store> ScaleAt<'s, S> {
         let mut labels = BTreeSet::new();
         let mut take = |frame: &[u8]| -> Result<()> {
             let mut data = vec![0; self.grid.chunk_bytes()];
-            decode_chunk(&self.grid, chunk, frame, &mut data)?;
+            self.decode_frame(chunk, frame, &mut data)?;
             labels.extend(count_labels(&self.grid, chunk, &data)?.into_keys());
             Ok(())
         };

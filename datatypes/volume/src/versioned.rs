@@ -5,6 +5,7 @@ use engine_api::key::{DataContext, RepoId, VersionId};
 use engine_api::version::{Instance, NewInstance, Versioned};
 use engine_api::{Error, ErrorKind, Result, Store};
 
+use crate::archive::{Archive, archives_now};
 use crate::properties::Properties;
 use crate::volume_at::VolumeAt;
 
@@ -75,7 +76,8 @@ impl<'s, S: Store> Volume<'s, S> {
         &self.properties
     }
 
-    /// Replaces what the volume says of itself.
+    /// Replaces what the volume says of itself, but for its archives: those are as [`archive`](Self::archive) and
+    /// [`restore`](Self::restore) have left them.
     ///
     /// # Errors
     /// `InvalidArgument` when the grid differs, or scales that there are, or whether elements are labels: what is
@@ -90,6 +92,18 @@ impl<'s, S: Store> Volume<'s, S> {
                 "a volume's grid, scales and kind are fixed when it is made",
             ));
         }
+        let archives = archives_now(self.store, self.instance.id)?;
+        self.record(Properties { archives, ..properties })
+    }
+
+    /// Changes which archives there are.
+    pub(crate) fn set_archives(&mut self, change: impl FnOnce(&mut Vec<Archive>)) -> Result<()> {
+        let mut archives = archives_now(self.store, self.instance.id)?;
+        change(&mut archives);
+        self.record(Properties { archives, ..self.properties.clone() })
+    }
+
+    fn record(&mut self, properties: Properties) -> Result<()> {
         let scales = properties.scales()?;
         self.instance = self.store.set_properties(self.instance.id, &properties.to_json()?)?;
         self.properties = properties;

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chunks::{
     ChunkSink, ChunkSource, ChunkStore, Coords, Derived, DerivedChunks, Grid, MultiscaleStore, ScaleReader,
-    Scales, decode_chunk,
+    Scales,
 };
 use engine_api::key::{DataContext, Mark, VersionId};
 use engine_api::version::{Flow, OrderedKeyValue, Resolved, Versioned};
 use engine_api::{Error, ErrorKind, Fetch, Result, Store};
 use serde::{Deserialize, Serialize};
 
+use crate::archive::Archives;
 use crate::keys::{chunk_key, chunk_of_key, chunk_range, scale_range, scales_key};
 use crate::properties::Properties;
 use crate::scale_at::{ScaleAt, repeat};
@@ -52,10 +53,9 @@ impl<'s, S: Store> VolumeAt<'s, S> {
         properties: Properties,
         scales: Scales,
     ) -> Self {
-        let stores = (0u8..)
-            .zip(scales.grids())
-            .map(|(scale, grid)| ScaleAt::new(store, ctx, (scale, *grid), &properties))
-            .collect();
+        let archives = Arc::new(Archives::new(properties.archives.clone()));
+        let at = |scale| ScaleAt::new(store, ctx, scale, &properties, Arc::clone(&archives));
+        let stores = (0u8..).zip(scales.grids()).map(|(scale, grid)| at((scale, *grid))).collect();
         Self { store, ctx, properties, scales, stores }
     }
 
@@ -81,8 +81,8 @@ impl<'s, S: Store> VolumeAt<'s, S> {
             let (scale, chunk) = chunk_of_key(&key.tkey)?;
             if key.mark == Mark::Data {
                 count += 1;
-                let outcome = match self.scales.grid(scale.into()) {
-                    Ok(grid) => decode_chunk(grid, &chunk, frame.bytes()?, &mut buffer),
+                let outcome = match self.at_scale(scale.into()) {
+                    Ok(store) => store.decode_frame(&chunk, frame.bytes()?, &mut buffer),
                     Err(error) => {
                         Err(Error::new(ErrorKind::Corrupt, "a chunk of a scale that the volume hasn't")
                             .caused_by(error))

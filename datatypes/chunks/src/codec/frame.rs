@@ -15,6 +15,7 @@ const VERSION: u8 = 1;
 const CODEC_NONE: u8 = 0;
 const CODEC_LZ4: u8 = 1;
 const CODEC_ZSTD: u8 = 2;
+const CODEC_ELSEWHERE: u8 = 3;
 const FLAG_SHUFFLE: u8 = 1;
 const CODEC_AT: usize = 5;
 const CHECKSUM_AT: usize = 12;
@@ -27,10 +28,7 @@ const CHECKSUM_AT: usize = 12;
 pub fn encode_frame(codec: Codec, element_size: usize, data: &[u8]) -> Result<Vec<u8>> {
     codec.check()?;
     let header_size = check_elements(element_size, data.len())?;
-    let length = u32::try_from(data.len())
-        .ok()
-        .filter(|_| data.len() <= MAX_CHUNK_BYTES)
-        .ok_or_else(|| Error::new(ErrorKind::TooLarge, "the chunk is too large").with("bytes", data.len()))?;
+    let length = frame_length(data.len())?;
     Scratch::with(|scratch| {
         let shuffled = codec.shuffle && element_size > 1 && codec.compression != Compression::None;
         let flags = if shuffled { FLAG_SHUFFLE } else { 0 };
@@ -89,6 +87,36 @@ pub fn plain_elements(frame: &[u8], element_size: usize, length: usize) -> Resul
     }
     let payload = open(frame, element_size, length)?.payload;
     Ok((payload.len() == length).then_some(payload))
+}
+
+/// A frame that says where a chunk's elements are instead of having them; what the reference means is for whoever keeps
+/// chunks to say. Who decodes such a frame as any other is told that it can't be.
+///
+/// # Errors
+/// `InvalidArgument` for another element size, or a length that isn't whole elements; `TooLarge` over [`MAX_CHUNK_BYTES`].
+pub fn reference_frame(element_size: usize, length: usize, reference: &[u8]) -> Result<Vec<u8>> {
+    let header_size = check_elements(element_size, length)?;
+    Ok(assemble([VERSION, CODEC_ELSEWHERE, 0, header_size], frame_length(length)?, reference))
+}
+
+/// What a frame that [`reference_frame`] has made says; `None` for frames that have elements, of which nothing was
+/// verified then.
+///
+/// # Errors
+/// As [`decode_frame`].
+pub fn reference_of(frame: &[u8], element_size: usize, length: usize) -> Result<Option<&[u8]>> {
+    if frame.get(..MAGIC.len()) != Some(&MAGIC) || frame.get(CODEC_AT) != Some(&CODEC_ELSEWHERE) {
+        return Ok(None);
+    }
+    let opened = open(frame, element_size, length)?;
+    Ok((opened.codec == CODEC_ELSEWHERE).then_some(opened.payload))
+}
+
+fn frame_length(bytes: usize) -> Result<u32> {
+    u32::try_from(bytes)
+        .ok()
+        .filter(|_| bytes <= MAX_CHUNK_BYTES)
+        .ok_or_else(|| Error::new(ErrorKind::TooLarge, "the chunk is too large").with("bytes", bytes))
 }
 
 /// A frame that is sound, of elements that may be expected.
@@ -205,6 +233,12 @@ fn unpack(scratch: &mut Scratch, codec: u8, payload: &[u8], out: &mut [u8]) -> R
             .decompressor()?
             .decompress_to_buffer(payload, out)
             .map_err(|error| corrupt().caused_by(error))?,
+        CODEC_ELSEWHERE => {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "the chunk's elements are in an archive, which isn't looked up here",
+            ));
+        }
         _ => {
             return Err(
                 Error::new(ErrorKind::Incompatible, "the chunk's codec isn't known").with("found", codec)

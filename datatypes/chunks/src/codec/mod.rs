@@ -10,7 +10,10 @@ use std::str::FromStr;
 use engine_api::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-pub use frame::{FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame, plain_elements};
+pub use frame::{
+    FRAME_HEADER_BYTES, decode_chunk, decode_frame, encode_frame, plain_elements, reference_frame,
+    reference_of,
+};
 
 /// The compression of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

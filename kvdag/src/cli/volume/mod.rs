@@ -1,5 +1,7 @@
 //! `kvdag volume`: what is done with volumes.
 
+#[cfg(feature = "blockfs")]
+mod archive;
 mod cat;
 mod downres;
 pub(crate) mod export;
@@ -30,6 +32,12 @@ pub(crate) enum Command {
     Downres(downres::Args),
     /// Check a volume: every checksum, and every coarser chunk against what it is made from.
     Verify(verify::Args),
+    /// Bring the chunks of a committed version to a folder of BlockFS volumes; the store keeps references to them.
+    #[cfg(feature = "blockfs")]
+    Archive(archive::ArchiveArgs),
+    /// Bring the chunks of an archive back into the store.
+    #[cfg(feature = "blockfs")]
+    Restore(archive::RestoreArgs),
     /// Write the elements of a region to standard output.
     Cat(cat::Args),
     /// List the labels of a volume, or the chunks that hold one.
@@ -44,6 +52,10 @@ pub(crate) fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::Fill(args) => fill::run(&args, output),
         Command::Downres(args) => downres::run(&args, output),
         Command::Verify(args) => return verify::run(&args, output),
+        #[cfg(feature = "blockfs")]
+        Command::Archive(args) => archive::archive(&args, output),
+        #[cfg(feature = "blockfs")]
+        Command::Restore(args) => archive::restore(&args, output),
         Command::Cat(args) => cat::run(&args),
         Command::Labels(args) => labels::run(&args, output),
     }?;
