@@ -158,6 +158,51 @@ fn volumes_are_moved_copied_rebased_and_compacted() {
     fail(at, &["volume", "import", "x.redb", "a.blockfs", "--name", "v"], 5, "");
 }
 
+#[test]
+fn coarser_scales_are_volumes_beside_it() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let image = testdata("nuclei_labels.tif");
+    succeed(at, &["blockfs", "from-tif", &image, "n.blockfs", "--block", "16,8,8", "--compression", "lz4:3"]);
+    fail(at, &["blockfs", "downres", "n.blockfs", "--method", "middle"], 2, "middle");
+    let made =
+        succeed(at, &["blockfs", "downres", "n.blockfs", "--method", "mode-nonzero", "--format", "json"]);
+    let made = made.json();
+    let files: Vec<_> = made["scales"].as_array().unwrap().iter().map(|scale| &scale["file"]).collect();
+    assert_eq!(files, ["n.1.blockfs", "n.2.blockfs", "n.3.blockfs"]);
+    assert_eq!(made["scales"][2]["shape"], serde_json::json!([16, 8, 8]));
+    let named = fs::read_dir(at).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(named.into_iter().all(|name| !name.starts_with('.')));
+
+    // As a volume with versions makes them.
+    let import = ["volume", "import", "v.redb", &image, "--name", "v", "--labels", "--chunk", "16,8,8"];
+    succeed(at, &[&import[..], &["--scales", "--method", "mode-nonzero"]].concat());
+    for scale in ["1", "2", "3"] {
+        succeed(at, &["volume", "export", "v.redb", "v", "v.raw", "--scale", scale]);
+        let name = format!("n.{scale}.blockfs");
+        assert!(voxels(at, &name) == fs::read(at.join("v.raw")).unwrap(), "{name}");
+        let info = succeed(at, &["blockfs", "info", &name, "--format", "json"]).json();
+        assert_eq!((&info["compression"], &info["level"]), (&"lz4".into(), &3.into()));
+    }
+    fail(at, &["blockfs", "downres", "n.blockfs"], 4, "n.1.blockfs");
+
+    #[cfg(all(unix, feature = "serve"))]
+    {
+        let served = common::served::Served::start(at, &["blockfs", "serve", "n.blockfs", "--labels"]);
+        let info = served.json("/n/now/info");
+        assert_eq!(info["scales"].as_array().unwrap().len(), 4);
+        assert_eq!(info["scales"][3]["size"], serde_json::json!([8, 8, 16]));
+        let key = info["scales"][3]["key"].as_str().unwrap();
+        assert!(served.bytes(&format!("/n/now/{key}/0-8_0-8_0-16")) == voxels(at, "n.3.blockfs"));
+        assert!(served.end("-TERM").success());
+    }
+    // A volume of that name that is no such scale isn't shown as one.
+    succeed(at, &["blockfs", "mv", "n.1.blockfs", "elsewhere"]);
+    succeed(at, &["blockfs", "create", "n.1.blockfs", "--shape", "10,20,30", "--dtype", "u16"]);
+    #[cfg(feature = "serve")]
+    fail(at, &["blockfs", "serve", "n.blockfs"], 5, "isn't that");
+}
+
 #[cfg(unix)]
 #[test]
 fn the_tools_have_their_names_too() {
@@ -242,5 +287,5 @@ fn the_page_on_blockfs_says_what_works() {
         succeed(at, &arguments);
         commands += 1;
     }
-    assert_eq!(commands, 15);
+    assert_eq!(commands, 16);
 }

@@ -2,10 +2,12 @@
 
 mod compact;
 mod create;
+mod downres;
 mod export;
 mod import;
 mod info;
 mod relocate;
+mod scales;
 #[cfg(feature = "serve")]
 mod serve;
 mod source;
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     FromTif(import::Args),
     /// Make a volume of a NumPy array.
     FromNpy(import::Args),
+    /// Make coarser scales, volumes beside it, for viewers.
+    Downres(downres::Args),
     /// Show a volume over HTTP, read-only: to browsers, Neuroglancer and other programs.
     #[cfg(feature = "serve")]
     Serve(serve::Args),
@@ -83,6 +87,7 @@ pub(crate) fn run(command: Command, output: Output) -> Result<ExitCode> {
         Command::ToZarr(args) => export::zarr(&args, output),
         Command::FromTif(args) => import::run(&args, volume::Format::Tiff, output),
         Command::FromNpy(args) => import::run(&args, volume::Format::Npy, output),
+        Command::Downres(args) => downres::run(&args, output),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(&args, output),
     }?;

@@ -1,6 +1,5 @@
 //! `kvdag blockfs serve`.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use blockfs::BlockFs;
@@ -8,13 +7,14 @@ use chunks::{ChunkStore, DerivedChunks, MultiscaleStore, Scales};
 use engine_api::{Error, ErrorKind, Result};
 use volume_server::{Axis, Catalog, Served, VersionEntry, VolumeEntry};
 
+use super::scales::{all_scales, scale_path};
 use super::source::BlockFsImage;
 use crate::cli::output::Output;
 use crate::cli::serve::{ListenArgs, listen};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The directory file; what others write meanwhile is seen.
+    /// The directory file; what others write meanwhile is seen. Coarser scales of `downres` are served with it.
     volume: PathBuf,
     /// Its voxels are labels.
     #[arg(long)]
@@ -27,31 +27,62 @@ pub(crate) struct Args {
 const NOW: &str = "now";
 
 /// One volume, as it is.
+#[derive(Debug)]
 struct BlockFsCatalog {
     name: String,
     labels: bool,
-    scales: OneScale,
+    scales: ScalesBeside,
 }
 
-/// A volume without coarser scales.
-struct OneScale {
-    volume: BlockFs,
+/// A volume and the coarser scales that are beside it, to be read.
+#[derive(Debug)]
+struct ScalesBeside {
     scales: Scales,
+    volumes: Vec<BlockFs>,
 }
 
-impl fmt::Debug for OneScale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.volume.fmt(f)
+impl ScalesBeside {
+    /// Those that there are without a gap.
+    ///
+    /// # Errors
+    /// Those of [`BlockFs::open`]; `Incompatible` when a volume of such a name isn't that scale.
+    fn open(base: BlockFs) -> Result<Self> {
+        let all = all_scales(base.grid())?;
+        let path = base.path().to_owned();
+        let mut volumes = vec![base];
+        for (scale, grid) in all.grids().iter().enumerate().skip(1) {
+            let path = scale_path(&path, scale);
+            if !path.exists() {
+                break;
+            }
+            let volume = BlockFs::open(&path)?;
+            if volume.grid() != grid {
+                return Err(Error::new(
+                    ErrorKind::Incompatible,
+                    "a volume has the name of a coarser scale, and isn't that",
+                )
+                .with("path", path.display())
+                .with("scale", scale));
+            }
+            volumes.push(volume);
+        }
+        let factors = (1..volumes.len()).map(|scale| Ok(all.factors(scale)?.to_vec()));
+        let scales = Scales::new(*all.base(), &factors.collect::<Result<Vec<_>>>()?)?;
+        Ok(Self { scales, volumes })
     }
 }
 
-impl MultiscaleStore for OneScale {
+impl MultiscaleStore for ScalesBeside {
     fn scales(&self) -> &Scales {
         &self.scales
     }
 
     fn scale(&self, scale: usize) -> Result<&dyn ChunkStore> {
-        self.scales.grid(scale).map(|_| &self.volume as &dyn ChunkStore)
+        self.scales.grid(scale)?;
+        match self.volumes.get(scale) {
+            Some(volume) => Ok(volume),
+            None => Err(Error::new(ErrorKind::Internal, "a scale without a volume").with("scale", scale)),
+        }
     }
 
     fn derive(&self, _: usize, _: &dyn DerivedChunks) -> Result<()> {
@@ -91,7 +122,6 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     // Voxels that other formats don't have aren't served either.
     let volume = BlockFsImage::open(&args.volume)?.volume;
     let name = args.volume.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let scales = OneScale { scales: Scales::single(*volume.grid()), volume };
-    let catalog = BlockFsCatalog { name, labels: args.labels, scales };
+    let catalog = BlockFsCatalog { name, labels: args.labels, scales: ScalesBeside::open(volume)? };
     listen(&args.volume.display().to_string(), catalog, &args.listen, output)
 }

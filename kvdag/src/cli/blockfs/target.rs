@@ -167,7 +167,7 @@ impl ImageWriter for BlockFsImageWriter {
 }
 
 /// The folder that a path is in.
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
