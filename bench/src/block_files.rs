@@ -84,14 +84,13 @@ fn write_and_read(folder: &Path, cube: &Cube, compression: &str) -> Outcome<Vec<
         }
         writer.close()
     };
-    thread::scope(|scope| {
+    thread::scope(|scope| -> Outcome {
         let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
-        writers.into_iter().try_for_each(|writer| match writer.join() {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => Err("a writer panicked".into()),
-        })
-    })
-    .map_err(|error: Box<dyn std::error::Error>| error)?;
+        for writer in writers {
+            writer.join().map_err(|_| "a writer panicked")??;
+        }
+        Ok(())
+    })?;
     let mut lines = vec![clock.line("blockfs", "write, 2 writers", &of, size(&folder)?)?];
     let volume = BlockFs::open(&path)?;
     let mut voxels = vec![0; 64 * 64 * 64 * 2];

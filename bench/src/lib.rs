@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 pub mod block_files;
+pub mod caches;
 mod clock;
 mod contenders;
 mod contest;
 mod data;
+pub mod graphs;
 mod history;
 mod measure;
 mod noise;
