@@ -111,10 +111,12 @@ impl Log {
 
     pub(super) fn append(&mut self, ops: &[Op], durability: Durability) -> Result<()> {
         if self.flaw == Flaw::LogsEachOperation {
-            for op in ops {
-                self.write()?;
-                self.pending.extend(encode(std::slice::from_ref(op)));
-            }
+            // In one write, so that no instant of a kill finds the file at the end of a batch.
+            let mut ops = ops.iter().map(|op| encode(std::slice::from_ref(op)));
+            let last = ops.next_back();
+            self.pending.extend(ops.flatten());
+            self.write()?;
+            self.pending.extend(last.into_iter().flatten());
             return Ok(());
         }
         self.pending.extend(encode(ops));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use engine_api::ErrorKind;
 use engine_api::graph::{Incident, Kind};
@@ -59,6 +60,15 @@ const EACH: usize = 25;
 
 fn number(at: usize) -> u64 {
     at as u64
+}
+
+/// Tells the others that one of them has ended, as it should or not: none waits for who is gone.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn edges_added_at_once(ctx: &Context) -> Verdict {
@@ -131,49 +141,45 @@ fn of_many_adders_one_made_it(ctx: &Context) -> Verdict {
 
 fn edge_against_removal(ctx: &Context) -> Verdict {
     const VERTICES: u64 = 12;
-    /// So many removals at least, and more until so many edges were tried.
-    const ROUNDS: u64 = 24;
-    const TRIES: usize = 120;
-    /// An edge that was on its way comes while its vertex is looked for.
-    const LOOKS: usize = 8;
+    const REMOVALS: u64 = 24;
+    const ADDERS: usize = 3;
     everywhere(ctx, |spot| {
         let (graph, at) = spot.get();
         spot.make(Kind::Directed, &(0..VERTICES).collect::<Vec<_>>(), &[])?;
-        let (done, tries) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let add = |thread: u64| -> Verdict {
-            for round in (thread..).take_while(|_| !done.load(Ordering::Relaxed)) {
+        let done = AtomicBool::new(false);
+        let tries: [AtomicUsize; ADDERS] = Default::default();
+        let add = |adder: usize| -> Verdict {
+            for round in (number(adder)..).take_while(|_| !done.load(Ordering::Relaxed)) {
                 let (from, to) = (round * 5 % VERTICES, round * 7 % (VERTICES - 1));
-                tries.fetch_add(1, Ordering::Relaxed);
                 match graph.add_edge(at, from, to, 0.5) {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
+                    _ => tries[adder].fetch_add(1, Ordering::AcqRel),
+                };
             }
             Ok(())
         };
+        let tried = || tries.each_ref().map(|tries| tries.load(Ordering::Acquire));
         let remove = || -> Verdict {
-            for round in 0.. {
-                let enough = round >= ROUNDS && tries.load(Ordering::Relaxed) >= TRIES;
-                if enough || done.load(Ordering::Relaxed) {
-                    break;
-                }
+            for round in 0..REMOVALS {
                 let id = round * 5 % VERTICES;
                 graph.remove_vertex(at, id)?;
-                for _ in 0..LOOKS {
+                let before = tried();
+                // An edge that was on its way at the removal has come once all have tried again.
+                let mut last = false;
+                while !last && !done.load(Ordering::Relaxed) {
+                    last = tried().iter().zip(before).all(|(now, before)| *now > before);
                     let left = ends(&graph.get_edges(at)?);
                     let of_it = left.iter().find(|(from, to)| *from == id || *to == id);
                     check_eq!(of_it, None, "an edge of vertex {id}, which was removed");
+                    thread::yield_now();
                 }
                 check!(graph.add_vertex(at, id, 0.0)?, "vertex {id}, which was removed, is said to be there");
             }
             Ok(())
         };
-        on_threads(4, |thread| {
-            let outcome = if thread == 0 { remove() } else { add(number(thread)) };
-            if thread == 0 || outcome.is_err() {
-                done.store(true, Ordering::Relaxed);
-            }
-            outcome
+        on_threads(ADDERS + 1, |thread| {
+            let _end = End(&done);
+            if thread < ADDERS { add(thread) } else { remove() }
         })?;
         let there: BTreeSet<_> = graph.get_vertices(at)?.iter().map(|vertex| vertex.id).collect();
         check_eq!(there.len(), 12, "the vertices");
@@ -220,11 +226,8 @@ fn readers_see_no_dangling_edge(ctx: &Context) -> Verdict {
             Ok(())
         };
         on_threads(3, |thread| {
-            let outcome = if thread == 0 { change() } else { read() };
-            if thread == 0 || outcome.is_err() {
-                done.store(true, Ordering::Relaxed);
-            }
-            outcome
+            let _end = End(&done);
+            if thread == 0 { change() } else { read() }
         })?;
         check_eq!(graph.get_edges(at)?, [], "the edges of a vertex that was removed");
         Ok(())

@@ -252,7 +252,7 @@ impl Graph for NativeGraph {
                 Ok(())
             });
         }
-        for edges in self.with(ctx, |state| Ok(state.incident(id, Incident::Both)))?.chunks(64) {
+        for edges in self.with(ctx, |state| Ok(state.incident(id, Incident::Both)))?.chunks(16) {
             self.with(ctx, |state| {
                 state.part_all(edges.to_vec());
                 Ok(())
