@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{HEAD, command, disk_engines, fail, head, run, succeed, testdata};
+use common::{HEAD, command, disk_engines, fail, head, pages, run, succeed, testdata};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -447,17 +447,12 @@ fn the_page_on_arrays_says_what_works() {
     let at = folder.path();
     fs::copy(testdata(HEAD), at.join("head.nii.gz")).unwrap();
     fs::write(at.join("patch.npy"), npy("|u1", "(10, 20, 30)", &[0; 6000])).unwrap();
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/arrays.md");
-    let page = fs::read_to_string(page).unwrap();
-    let blocks: Vec<&str> =
-        page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     #[cfg(feature = "s3")]
     let emulator = s3_emulator::Emulator::start().unwrap();
     #[cfg(feature = "s3")]
     emulator.create_bucket("scans");
     let mut commands = 0;
-    for line in blocks.iter().flat_map(|block| block.lines()) {
-        let line = line.split(" #").next().unwrap().trim_end();
+    for line in pages::lines("arrays.md") {
         if cfg!(not(feature = "s3")) && (line.starts_with("export ") || line.contains("s3://")) {
             continue;
         }
@@ -466,19 +461,12 @@ fn the_page_on_arrays_says_what_works() {
             assert!(emulator.environment().iter().any(|(known, _)| *known == name), "{name}");
             continue;
         }
-        let Some(line) = line.strip_prefix("kvdag ") else {
-            assert!(line.is_empty(), "a line that isn't run: {line}");
-            continue;
-        };
+        let line = line.strip_prefix("kvdag ").unwrap_or_else(|| panic!("a line that isn't run: {line}"));
         let (line, to) = match line.split_once(" > ") {
             Some((line, to)) => (line, Some(to)),
             None => (line, None),
         };
-        let mut arguments: Vec<&str> = Vec::new();
-        for (number, part) in line.split('"').enumerate() {
-            if number % 2 == 1 { arguments.push(part) } else { arguments.extend(part.split_whitespace()) }
-        }
-        let command = command(at, &arguments);
+        let command = command(at, &pages::arguments(line));
         #[cfg(feature = "s3")]
         let command = in_the_clouds(command, &emulator);
         let written = feed(command, &[]);

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{command, fail, run, succeed, testdata};
+use common::{command, fail, pages, run, succeed, testdata};
 use tempfile::tempdir;
 
 fn golden() -> PathBuf {
@@ -278,14 +278,5 @@ fn the_page_on_blockfs_says_what_works() {
     let folder = tempdir().unwrap();
     let at = folder.path();
     fs::copy(testdata("nuclei.tif"), at.join("nuclei.tif")).unwrap();
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/blockfs.md");
-    let page = fs::read_to_string(page).unwrap();
-    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let mut commands = 0;
-    for line in blocks.flat_map(str::lines) {
-        let arguments: Vec<&str> = line.strip_prefix("kvdag ").unwrap().split_whitespace().collect();
-        succeed(at, &arguments);
-        commands += 1;
-    }
-    assert_eq!(commands, 16);
+    assert_eq!(pages::run(at, "blockfs.md"), 16);
 }

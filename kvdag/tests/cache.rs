@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{fail, run, succeed, testdata};
+use common::{fail, pages, run, succeed, testdata};
 use kvdag::dataset_cache::DatasetCache;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -317,14 +317,5 @@ fn the_page_on_caches_says_what_works() {
     let folder = tempdir().unwrap();
     let at = folder.path();
     fs::copy(testdata("nuclei.tif"), at.join("nuclei.tif")).unwrap();
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cache.md");
-    let page = fs::read_to_string(page).unwrap();
-    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let mut commands = 0;
-    for line in blocks.flat_map(str::lines) {
-        let arguments: Vec<&str> = line.strip_prefix("kvdag ").unwrap().split_whitespace().collect();
-        succeed(at, &arguments);
-        commands += 1;
-    }
-    assert_eq!(commands, 11);
+    assert_eq!(pages::run(at, "cache.md"), 11);
 }

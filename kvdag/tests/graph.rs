@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{fail, succeed, testdata};
+use common::{fail, pages, succeed, testdata};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -245,14 +245,6 @@ fn the_page_on_graphs_says_what_works() {
     let folder = tempdir().unwrap();
     let at = folder.path();
     fs::copy(testdata("nuclei_labels.tif"), at.join("nuclei_labels.tif")).unwrap();
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/graph.md");
-    let page = fs::read_to_string(page).unwrap();
-    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let mut commands = 0;
-    for line in blocks.flat_map(str::lines) {
-        let arguments: Vec<&str> = line.strip_prefix("kvdag ").unwrap().split_whitespace().collect();
-        succeed(at, &arguments);
-        commands += 1;
-    }
+    let commands = pages::run(at, "graph.md");
     assert!(commands >= 15, "{commands}");
 }

@@ -1,6 +1,8 @@
 //! Runs the command as a user would.
 #![allow(clippy::expect_used, reason = "a test that can't go on has failed")]
 
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) mod pages;
 #[cfg(all(unix, feature = "serve"))]
 #[allow(dead_code, unreachable_pub, reason = "not every test binary has a use for it")]
 pub(crate) mod served;
