@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 
+use engine_api::embedded::read_exact_at;
 use engine_api::{Error, ErrorKind, Result};
 
 /// Numbers of pages and counts have the machine's own size and byte order.
@@ -50,25 +51,13 @@ pub(crate) fn child(head: &[u8]) -> Result<usize> {
 
 pub(crate) fn read(file: &File, at: usize, bytes: usize) -> Result<Vec<u8>> {
     let mut buffer = vec![0; bytes];
-    match read_at(file, &mut buffer, at as u64) {
+    match read_exact_at(file, &mut buffer, at as u64) {
         Ok(()) => Ok(buffer),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Err(damaged("the file ends too soon").with("byte", at).caused_by(error))
         }
         Err(error) => Err(Error::from_io(error, "a page can't be read")),
     }
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, buffer: &mut [u8], at: u64) -> io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(buffer)
 }
 
 pub(crate) fn slice(bytes: &[u8], at: usize, length: usize) -> Result<&[u8]> {

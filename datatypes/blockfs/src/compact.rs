@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine_api::embedded::{Lock, NewFile, absolute, beside, folder_of, sync_folder};
+use engine_api::embedded::{Lock, NewFile, absolute, beside, folder_of, read_at, sync_folder, write_all_at};
 use engine_api::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::blosc::{FrameHeader, HEADER_BYTES, decode};
 use crate::create::{create_records, new_seal};
 use crate::frames::read_frame;
 use crate::head::Head;
-use crate::io::{read_at, wide, write_at};
+use crate::io::wide;
 use crate::opened::{Opened, Place};
 use crate::progress::{Progress, Stage, Watch};
 use crate::records::{Commit, Records};
@@ -120,7 +120,7 @@ impl Work {
         let directory = NewFile::create(path, ".blockfs-")?;
         let directory_file = directory.open()?;
         let bytes = head.bytes()?;
-        write_at(&directory_file, &bytes, 0)
+        write_all_at(&directory_file, &bytes, 0)
             .map_err(|error| failed(error, "the directory file can't be written", path))?;
         let records = match (&self.records, &head.seal) {
             (Some(path), Some(seal)) => Some(Records::new(
@@ -165,7 +165,7 @@ impl Work {
                 let size = u32::try_from(frame.len())
                     .map_err(|_| Error::new(ErrorKind::Internal, "a frame is too long"))?;
                 let extent = Extent { offset: *end, size };
-                write_at(file, &frame, *end)
+                write_all_at(file, &frame, *end)
                     .map_err(|error| Error::from_io(error, "a block can't be written"))?;
                 *end += u64::from(size);
                 if let Some(records) = &records {
@@ -244,7 +244,7 @@ fn write_list(list: &Path, files: &[PathBuf]) -> Result<()> {
     }
     let new = NewFile::create(list, ".blockfs-")?;
     let file = new.open()?;
-    write_at(&file, lines.as_bytes(), 0)
+    write_all_at(&file, lines.as_bytes(), 0)
         .and_then(|()| file.sync_all())
         .map_err(|error| failed(error, "the list of files can't be written", list))?;
     new.replace()

@@ -3,10 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use engine_api::embedded::{NewFile, absolute, beside, folder_of, sync_folder};
+use engine_api::embedded::{NewFile, absolute, beside, folder_of, sync_folder, write_all_at};
 use engine_api::{Error, ErrorKind, Result};
 
-use crate::io::write_at;
 use crate::records::encode_header;
 use crate::seal::Seal;
 use crate::spec::BlockFsSpec;
@@ -58,7 +57,7 @@ impl BlockFs {
         }
         let file = new.open()?;
         let bytes = head.bytes()?;
-        write_at(&file, &bytes, 0)
+        write_all_at(&file, &bytes, 0)
             .and_then(|()| file.sync_all())
             .and_then(|()| folders.iter().try_for_each(|folder| sync_folder(folder)))
             .map_err(|error| failed(error, &path))?;
@@ -81,6 +80,6 @@ pub(crate) fn new_seal(path: &Path) -> Result<Seal> {
 pub(crate) fn create_records(path: &Path, seal: &Seal, blocks: u64) -> Result<File> {
     let failed = |error| Error::from_io(error, "the records can't be created").with("path", path.display());
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(failed)?;
-    write_at(&file, &encode_header(seal.id, blocks), 0).and_then(|()| file.sync_all()).map_err(failed)?;
+    write_all_at(&file, &encode_header(seal.id, blocks), 0).and_then(|()| file.sync_all()).map_err(failed)?;
     Ok(file)
 }

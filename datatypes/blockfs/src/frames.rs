@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 
 use chunks::Coords;
+use engine_api::embedded::read_at;
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::blosc::{FrameHeader, HEADER_BYTES, decode};
 use crate::head::Head;
-use crate::io::{narrow, read_at};
+use crate::io::narrow;
 use crate::opened::{Opened, block_file_failed};
 use crate::table::Extent;
 

@@ -3,11 +3,12 @@
 use std::fs::File;
 
 use chunks::{Coords, DType, Grid, Region};
+use engine_api::embedded::read_at;
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::blosc::{Compression, Compressor};
 use crate::element::ElementType;
-use crate::io::{narrow, read_at, wide};
+use crate::io::{narrow, wide};
 use crate::json::{join_object, quote, split_object};
 use crate::seal::Seal;
 use crate::table::TableLayout;

@@ -4,10 +4,10 @@
 
 use std::fs::File;
 
+use engine_api::embedded::{read_at, write_all_at};
 use engine_api::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
-use crate::io::{read_at, write_at};
 use crate::table::Extent;
 
 const MAGIC: [u8; 4] = [0x8B, b'K', b'B', b'R'];
@@ -169,7 +169,7 @@ impl Records {
     }
 
     fn write(&self, index: u64, at: usize, bytes: &[u8]) -> Result<()> {
-        write_at(&self.0, bytes, Self::position(index) + at as u64)
+        write_all_at(&self.0, bytes, Self::position(index) + at as u64)
             .map_err(|error| Error::from_io(error, "a record can't be written").with("index", index))
     }
 }

@@ -5,11 +5,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine_api::embedded::{Lock, NewFile, absolute, folder_of, sync_folder};
+use engine_api::embedded::{Lock, NewFile, absolute, folder_of, read_at, sync_folder, write_all_at};
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::head::Head;
-use crate::io::{narrow, read_at, wide, write_at};
+use crate::io::{narrow, wide};
 use crate::opened::{Opened, block_file_failed};
 use crate::progress::{Progress, Stage, Watch};
 
@@ -127,7 +127,7 @@ fn write_directory(
     let new = NewFile::create(target, ".blockfs-")?;
     let file = new.open()?;
     let bytes = head.bytes()?;
-    write_at(&file, &bytes, 0)
+    write_all_at(&file, &bytes, 0)
         .map_err(|error| failed(error, "the directory file can't be written", target))?;
     let (from, to) = (opened.head.table.start, head.table.start);
     let length = file_length(&opened.directory, target)?.saturating_sub(from);
@@ -141,7 +141,7 @@ fn write_directory(
         }
         // What is a hole stays one.
         if piece[..read].iter().any(|byte| *byte != 0) {
-            write_at(&file, &piece[..read], to + done)
+            write_all_at(&file, &piece[..read], to + done)
                 .map_err(|error| failed(error, "the table can't be written", target))?;
         }
         done += wide(read);
@@ -240,7 +240,7 @@ impl Bytes {
                 break;
             }
             if piece[..read].iter().any(|byte| *byte != 0) {
-                write_at(&target, &piece[..read], at)
+                write_all_at(&target, &piece[..read], at)
                     .map_err(|error| failed(error, "a file can't be written", to))?;
             }
             at += wide(read);

@@ -2,9 +2,8 @@
 
 use std::fs::File;
 
+use engine_api::embedded::{read_at, write_all_at};
 use engine_api::{Error, ErrorKind, Result};
-
-use crate::io::{read_at, write_at};
 
 /// Bytes in a block file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +127,7 @@ impl TableLayout {
 
     pub(crate) fn write(&self, file: &File, index: u64, extent: Option<Extent>) -> Result<()> {
         let (bytes, length) = self.encode(extent)?;
-        write_at(file, &bytes[..length], self.position(index))
+        write_all_at(file, &bytes[..length], self.position(index))
             .map_err(|error| Error::from_io(error, "the table can't be written").with("index", index))
     }
 }

@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(unix)]
 use std::sync::{Arc, RwLock};
 
+use engine_api::embedded;
+
 #[cfg(unix)]
 use crate::map::Map;
 use crate::numbers::wide;
@@ -104,27 +106,15 @@ impl StorageFile for DiskFile {
         Ok(self.file.metadata()?.len())
     }
 
-    fn read_at(&self, mut out: &mut [u8], mut at: u64) -> io::Result<usize> {
-        let wanted = out.len();
+    fn read_at(&self, out: &mut [u8], at: u64) -> io::Result<usize> {
         if self.read_mapped(out, at) {
-            return Ok(wanted);
+            return Ok(out.len());
         }
-        while !out.is_empty() {
-            match system::read_at(&self.file, out, at) {
-                Ok(0) => break,
-                Ok(read) => {
-                    out = &mut out[read..];
-                    at += wide(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(wanted - out.len())
+        embedded::read_at(&self.file, out, at)
     }
 
     fn write_at(&self, data: &[u8], at: u64) -> io::Result<()> {
-        system::write_all_at(&self.file, data, at)?;
+        embedded::write_all_at(&self.file, data, at)?;
         self.length.fetch_max(at.saturating_add(wide(data.len())), Ordering::AcqRel);
         Ok(())
     }
@@ -196,44 +186,6 @@ impl StorageFile for MemoryFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(unix)]
-mod system {
-    use std::fs::File;
-    use std::io;
-    use std::os::unix::fs::FileExt;
-
-    pub(super) fn read_at(file: &File, out: &mut [u8], at: u64) -> io::Result<usize> {
-        file.read_at(out, at)
-    }
-
-    pub(super) fn write_all_at(file: &File, data: &[u8], at: u64) -> io::Result<()> {
-        file.write_all_at(data, at)
-    }
-}
-
-#[cfg(windows)]
-mod system {
-    use std::fs::File;
-    use std::io;
-    use std::os::windows::fs::FileExt;
-
-    pub(super) fn read_at(file: &File, out: &mut [u8], at: u64) -> io::Result<usize> {
-        file.seek_read(out, at)
-    }
-
-    pub(super) fn write_all_at(file: &File, mut data: &[u8], mut at: u64) -> io::Result<()> {
-        while !data.is_empty() {
-            let written = file.seek_write(data, at)?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            data = &data[written..];
-            at += super::wide(written);
-        }
         Ok(())
     }
 }

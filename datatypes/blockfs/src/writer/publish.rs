@@ -5,11 +5,11 @@ use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, OnceLock};
 
+use engine_api::embedded::write_all_at;
 use engine_api::{Error, ErrorKind, Result};
 
 use super::{BlockWriter, lock};
 use crate::frames::open_block_file;
-use crate::io::write_at;
 use crate::opened::Place;
 use crate::records::Commit;
 use crate::table::Extent;
@@ -22,7 +22,7 @@ impl BlockWriter {
             .map_err(|_| Error::new(ErrorKind::TooLarge, "a frame is too long").with("bytes", frame.len()))?;
         let file = self.opened.head.file_of(index);
         let extent = self.claim(file, index, size)?;
-        if let Err(error) = write_at(self.data_file(file)?, frame, extent.offset) {
+        if let Err(error) = write_all_at(self.data_file(file)?, frame, extent.offset) {
             self.give_back(file, index, extent);
             return Err(Error::from_io(error, "a block can't be written").with("offset", extent.offset));
         }

@@ -1,9 +1,9 @@
 //! Reading any part of an image.
 
 use std::fs::File;
-use std::io;
 
 use chunks::{MAX_RANK, Region};
+use engine_api::embedded::read_exact_at;
 use engine_api::{Error, ErrorKind, Result};
 
 use super::bytes::{ByteOrder, swap_elements};
@@ -51,7 +51,7 @@ const MOST_AT_ONCE: u64 = 4 << 20;
 
 /// An image whose elements lie one after another in a file.
 pub(super) struct FileRegions {
-    file: Positioned,
+    file: File,
     /// Where the elements begin.
     start: u64,
     info: ImageInfo,
@@ -60,7 +60,7 @@ pub(super) struct FileRegions {
 
 impl FileRegions {
     pub(super) fn new(file: File, start: u64, info: ImageInfo, order: ByteOrder) -> Self {
-        Self { file: Positioned::new(file), start, info, order }
+        Self { file, start, info, order }
     }
 }
 
@@ -109,13 +109,13 @@ impl RegionReader for FileRegions {
                 .sum();
             let place = self.start.saturating_add(place);
             if at_once {
-                self.file.read_exact_at(&mut scratch, place).map_err(read_failed)?;
+                read_exact_at(&self.file, &mut scratch, place).map_err(read_failed)?;
                 for (row, from) in part.chunks_mut(run).zip(scratch.chunks(narrow(distance))) {
                     row.copy_from_slice(&from[..run]);
                 }
             } else {
                 for (row, at) in part.chunks_mut(run).zip((place..).step_by(narrow(distance))) {
-                    self.file.read_exact_at(row, at).map_err(read_failed)?;
+                    read_exact_at(&self.file, row, at).map_err(read_failed)?;
                 }
             }
             for axis in (0..run_axis.saturating_sub(1)).rev() {
@@ -130,38 +130,5 @@ impl RegionReader for FileRegions {
             swap_elements(self.info.dtype().size(), out);
         }
         Ok(())
-    }
-}
-
-/// A file that is read at given places.
-#[cfg(unix)]
-struct Positioned(File);
-
-#[cfg(unix)]
-impl Positioned {
-    fn new(file: File) -> Self {
-        Self(file)
-    }
-
-    fn read_exact_at(&self, out: &mut [u8], at: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.0, out, at)
-    }
-}
-
-/// A file that is read at given places: threads take turns at its one position.
-#[cfg(not(unix))]
-struct Positioned(std::sync::Mutex<File>);
-
-#[cfg(not(unix))]
-impl Positioned {
-    fn new(file: File) -> Self {
-        Self(std::sync::Mutex::new(file))
-    }
-
-    fn read_exact_at(&self, out: &mut [u8], at: u64) -> io::Result<()> {
-        use std::io::{Read, Seek, SeekFrom};
-        let mut file = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.seek(SeekFrom::Start(at))?;
-        file.read_exact(out)
     }
 }
