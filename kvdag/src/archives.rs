@@ -1,10 +1,10 @@
 //! BlockFS as an archive of volumes: a folder with a volume of BlockFS for each scale.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use blockfs::{BlockFs, BlockFsSpec, BlockWriter};
 use chunks::{ChunkStore, Grid};
+use engine_api::embedded::make_folder;
 use engine_api::{Error, ErrorKind, Result};
 use volume::{ArchiveFormat, ArchiveRegistration, ArchiveWriter};
 
@@ -42,11 +42,9 @@ impl ArchiveFormat for BlockFsArchive {
         let path = scale_path(archive, scale);
         if !path.exists() {
             let spec = BlockFsSpec::new(three(grid.shape())?, three(grid.chunk_shape())?, grid.dtype());
-            fs::create_dir_all(archive).map_err(|error| {
+            make_folder(archive).map_err(|error| {
                 Error::from_io(error, "the archive can't be made").with("archive", archive.display())
             })?;
-            engine_api::embedded::sync_folder(engine_api::embedded::folder_of(archive))
-                .map_err(|error| Error::from_io(error, "the archive's folder can't be forced to the disk"))?;
             BlockFs::create(&path, &spec)?;
         }
         let writer = BlockWriter::open(&path)?;

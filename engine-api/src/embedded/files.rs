@@ -32,6 +32,27 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(windows) { Ok(()) } else { File::open(folder)?.sync_all() }
 }
 
+/// Makes a folder, with those above it that aren't there, so that their names survive a power cut. One that is there
+/// stays as it is.
+///
+/// # Errors
+/// As the operating system tells them.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    let above = folder_of(folder);
+    if !folder.is_dir() {
+        if above != folder && !above.is_dir() {
+            make_folder(above)?;
+        }
+        match fs::create_dir(folder) {
+            // Another has made it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made?,
+        }
+    }
+    // Who made it may have been killed before this.
+    sync_folder(above)
+}
+
 /// Removes the files of a store, for good and in this order, those that are there. The one by which a store
 /// is known goes last: what is removed by halves is still a store, and can be destroyed again.
 pub fn remove_files<P: AsRef<Path>>(files: impl IntoIterator<Item = P>) -> Result<()> {
@@ -101,6 +122,21 @@ mod tests {
             let error = sync_folder(&folder.path().join("missing")).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
         }
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/../b/c");
+        for _ in 0..2 {
+            make_folder(&deep).unwrap();
+            assert!(folder.path().join("a/b/c").is_dir());
+        }
+        let file = folder.path().join("a/file");
+        fs::write(&file, "").unwrap();
+        assert_eq!(make_folder(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        make_folder(&file.join("under")).unwrap_err();
+        assert!(file.is_file());
     }
 
     #[test]

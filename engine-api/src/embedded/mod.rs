@@ -7,6 +7,7 @@
 //! | refuse what isn't a store without writing to it | [`must_be_file`], [`must_be_folder`], [`head`] |
 //! | keep another process out | [`Lock`] |
 //! | remove a store so that it stays removed | [`remove_files`], [`sync_folder`] |
+//! | make a folder that stays made | [`make_folder`] |
 //! | read and write at a place of a file | [`read_at`], [`read_exact_at`], [`write_all_at`] |
 //! | answer for a library that panics over damaged bytes | [`contain`], [`contain_between`], [`Contained`] |
 //! | flush what was committed without waiting for the disk | [`Unflushed`], [`failed_commit`] |
@@ -22,7 +23,9 @@ mod panics;
 mod positioned;
 
 pub use commit::{Unflushed, failed_commit};
-pub use files::{absolute, beside, folder_of, head, must_be_file, must_be_folder, remove_files, sync_folder};
+pub use files::{
+    absolute, beside, folder_of, head, make_folder, must_be_file, must_be_folder, remove_files, sync_folder,
+};
 pub use lock::Lock;
 pub use new::{NewFile, NewFolder};
 pub use opening::{destroy, open_or_create, repair};
