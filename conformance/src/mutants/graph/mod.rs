@@ -1,6 +1,7 @@
 //! A store with graphs of its own, in maps, which are wrong in one way: in each of those in which DVID's are, and some more.
 
 mod native;
+mod operations;
 mod state;
 
 pub(super) use native::NativeGraph;
