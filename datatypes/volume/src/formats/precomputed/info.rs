@@ -1,6 +1,6 @@
 //! The description of a precomputed volume.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use chunks::{DType, Grid};
 use engine_api::{Error, ErrorKind, Result};
@@ -29,8 +29,8 @@ pub(super) struct Info {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Scale {
     key: String,
-    size: [u64; 3],
-    resolution: [f64; 3],
+    pub(super) size: [u64; 3],
+    pub(super) resolution: [f64; 3],
     #[serde(default)]
     pub(super) voxel_offset: [i64; 3],
     chunk_sizes: Vec<[u64; 3]>,
@@ -206,11 +206,11 @@ impl Scale {
     ///
     /// # Errors
     /// `Unsupported` for a key that leads out of it: what a volume names elsewhere isn't opened.
-    pub(super) fn folder(&self) -> Result<PathBuf> {
+    pub(super) fn key(&self) -> Result<&str> {
         let path = Path::new(&self.key);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if inside && !self.key.is_empty() && !self.key.contains('\0') {
-            return Ok(path.to_owned());
+            return Ok(&self.key);
         }
         Err(Error::new(
             ErrorKind::Unsupported,

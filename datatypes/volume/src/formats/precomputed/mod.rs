@@ -6,6 +6,7 @@
 //! or compressed segmentation, each a file of its own or, only read, in shards; one that isn't there is zeros. Where the first element
 //! lies in the world, `voxel_offset`, goes to the metadata.
 
+mod files;
 mod info;
 mod read;
 mod sharded;

@@ -1,14 +1,15 @@
 //! Reads precomputed volumes.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
 
 use chunks::{Coords, Grid, Region, copy_region, fill_region, zeroed};
 use engine_api::{Error, ErrorKind, Result};
 use flate2::read::MultiGzDecoder;
 
 use super::INFO;
+use super::files::{Files, Folder, most_stored};
 use super::info::{Encoding, Info, chunk_name, reversed};
 use super::sharded::{Minishards, Sharding};
 use crate::formats::compressed_segmentation::{decode_compressed_segmentation, most_encoded_bytes};
@@ -21,11 +22,14 @@ use crate::formats::regions::{RegionReader, check_request};
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A scale of a precomputed volume.
-struct PrecomputedScale {
-    folder: PathBuf,
-    image: ImageInfo,
-    grid: Grid,
-    sharding: Option<Sharding>,
+#[derive(Debug)]
+pub(super) struct PrecomputedScale {
+    files: Arc<dyn Files>,
+    /// The folder of the chunks.
+    key: String,
+    pub(super) image: ImageInfo,
+    pub(super) grid: Grid,
+    sharding: Option<(Sharding, Minishards)>,
     encoding: Encoding,
     /// x, y, z.
     voxel_offset: [i64; 3],
@@ -40,23 +44,7 @@ pub(in crate::formats) fn scales_of(path: &Path) -> Result<Vec<ImageInfo>> {
 /// Opens a scale.
 pub(in crate::formats) fn open_regions(path: &Path, scale: usize) -> Result<Box<dyn RegionReader>> {
     let info = Info::parse(&read_text(&path.join(INFO))?)?;
-    let scale = info.scales.get(scale).ok_or_else(|| no_such_scale(scale, info.scales.len()))?;
-    let image = info.image(scale)?;
-    let encoding = scale.encoding(image.dtype())?;
-    if let Encoding::CompressedSegmentation(block) = encoding
-        && block.contains(&0)
-    {
-        return Err(Error::new(ErrorKind::Corrupt, "the blocks of the segmentation have no extent"));
-    }
-    let grid = scale.grid(&image)?;
-    Ok(Box::new(PrecomputedScale {
-        folder: path.join(scale.folder()?),
-        sharding: scale.sharding(&grid)?,
-        grid,
-        encoding,
-        voxel_offset: scale.voxel_offset,
-        image,
-    }))
+    Ok(Box::new(PrecomputedScale::open(Arc::new(Folder::new(path)), &info, scale)?))
 }
 
 impl RegionReader for PrecomputedScale {
@@ -71,17 +59,10 @@ impl RegionReader for PrecomputedScale {
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {
         check_request(&self.image, region, out.len())?;
         let size = self.grid.element_size();
-        let mut minishards = Minishards::new();
         for coords in self.grid.chunks_in(region)? {
             let Some(chunk) = self.grid.clipped_region(&coords)? else { continue };
             let Some(overlap) = chunk.intersection(region) else { continue };
-            let name = chunk_name(&chunk, self.voxel_offset);
-            let data = match &self.sharding {
-                None => self.read_chunk(&name, &chunk),
-                Some(sharding) => self.read_in_shard(sharding, &coords, &chunk, &mut minishards),
-            }
-            .map_err(|error| error.with("chunk", &name))?;
-            match data {
+            match self.read_chunk(&coords, &chunk)? {
                 Some(data) => copy_region(&data, &chunk, out, region, &overlap, size)?,
                 None => fill_region(out, region, &overlap, self.grid.fill())?,
             }
@@ -91,23 +72,53 @@ impl RegionReader for PrecomputedScale {
 }
 
 impl PrecomputedScale {
-    /// A chunk's elements; `None` when it isn't stored.
-    fn read_chunk(&self, name: &str, chunk: &Region) -> Result<Option<Vec<u8>>> {
-        let path = self.folder.join(name);
-        let (file, compressed) = match open(&path)? {
-            Some(file) => (file, false),
-            None => match open(&path.with_file_name(format!("{name}.gz")))? {
-                Some(file) => (file, true),
-                None => return Ok(None),
-            },
-        };
-        match self.encoding {
-            Encoding::Raw => read_raw(file, compressed, chunk.bytes(self.grid.element_size())?).map(Some),
-            Encoding::CompressedSegmentation(block) => {
-                let most = most_encoded_bytes(self.grid.dtype(), extents(chunk)?, block);
-                self.decode(read_encoded(file, most)?, chunk).map(Some)
-            }
+    pub(super) fn open(files: Arc<dyn Files>, info: &Info, scale: usize) -> Result<Self> {
+        let scale = info.scales.get(scale).ok_or_else(|| no_such_scale(scale, info.scales.len()))?;
+        let image = info.image(scale)?;
+        let encoding = scale.encoding(image.dtype())?;
+        if let Encoding::CompressedSegmentation(block) = encoding
+            && block.contains(&0)
+        {
+            return Err(Error::new(ErrorKind::Corrupt, "the blocks of the segmentation have no extent"));
         }
+        let grid = scale.grid(&image)?;
+        Ok(Self {
+            files,
+            key: scale.key()?.to_owned(),
+            sharding: scale.sharding(&grid)?.map(|sharding| (sharding, Minishards::new())),
+            grid,
+            encoding,
+            voxel_offset: scale.voxel_offset,
+            image,
+        })
+    }
+
+    /// The elements of a chunk, those in bounds; `None` when it isn't stored.
+    pub(super) fn read_chunk(&self, coords: &Coords, chunk: &Region) -> Result<Option<Vec<u8>>> {
+        let name = chunk_name(chunk, self.voxel_offset);
+        match &self.sharding {
+            None => self.read_file(&name, chunk),
+            Some((sharding, minishards)) => self.read_in_shard(sharding, coords, chunk, minishards),
+        }
+        .map_err(|error| error.with("chunk", &name))
+    }
+
+    /// A chunk's elements, from a file of its own.
+    fn read_file(&self, name: &str, chunk: &Region) -> Result<Option<Vec<u8>>> {
+        let most = self.most_bytes(chunk)?;
+        let Some(file) = self.files.whole(&format!("{}/{name}", self.key), most_stored(most))? else {
+            return Ok(None);
+        };
+        // Elements may begin as a compressed file does, so that a file of just their length is them.
+        let raw = self.encoding == Encoding::Raw;
+        let elements = raw && !file.compressed && u64::try_from(file.bytes.len()) == Ok(most);
+        let packed = !elements && file.bytes.starts_with(&GZIP);
+        let too_long = u64::try_from(file.bytes.len()).is_ok_and(|length| length > most);
+        if !packed && (too_long || raw && file.compressed) {
+            return Err(wrong_length().with("expected", most).with("found", file.bytes.len()));
+        }
+        let stored = if packed { gunzip(&file.bytes, most)? } else { file.bytes };
+        self.decode(stored, chunk).map(Some)
     }
 
     /// A chunk's elements, from a shard.
@@ -116,19 +127,23 @@ impl PrecomputedScale {
         sharding: &Sharding,
         coords: &Coords,
         chunk: &Region,
-        minishards: &mut Minishards,
+        minishards: &Minishards,
     ) -> Result<Option<Vec<u8>>> {
         let &[z, y, x] = &**coords else { return Err(wrong_length()) };
-        let most = match self.encoding {
+        // None of the chunks of a scale is before its first.
+        let place = [x, y, z].map(|at| u64::from(at.unsigned_abs()));
+        let stored = sharding.read((&*self.files, &self.key), place, self.most_bytes(chunk)?, minishards)?;
+        stored.map(|stored| self.decode(stored, chunk)).transpose()
+    }
+
+    /// The most bytes of a chunk as it is encoded.
+    fn most_bytes(&self, chunk: &Region) -> Result<u64> {
+        Ok(match self.encoding {
             Encoding::Raw => u64::try_from(chunk.bytes(self.grid.element_size())?).unwrap_or(u64::MAX),
             Encoding::CompressedSegmentation(block) => {
                 most_encoded_bytes(self.grid.dtype(), extents(chunk)?, block)
             }
-        };
-        // None of the chunks of a scale is before its first.
-        let place = [x, y, z].map(|at| u64::from(at.unsigned_abs()));
-        let stored = sharding.read(&self.folder, place, most, minishards)?;
-        stored.map(|stored| self.decode(stored, chunk)).transpose()
+        })
     }
 
     /// A chunk's elements from what is stored of it.
@@ -153,47 +168,16 @@ fn extents(chunk: &Region) -> Result<[u64; 3]> {
     Ok([z, y, x])
 }
 
-fn open(path: &Path) -> Result<Option<File>> {
-    match File::open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::from_io(error, "a chunk can't be opened")),
-    }
-}
-
-/// Elements may begin as a compressed file does, so that a file of just their length is them.
-fn read_raw(mut file: File, compressed: bool, bytes: usize) -> Result<Vec<u8>> {
-    let length = file.metadata().map_err(read_failed)?.len();
-    let mut data = zeroed(bytes)?;
-    if !compressed && u64::try_from(bytes) == Ok(length) {
-        file.read_exact(&mut data).map_err(read_failed)?;
-        return Ok(data);
-    }
-    let mut magic = [0; 2];
-    file.read_exact(&mut magic).map_err(read_failed)?;
-    if magic != GZIP {
-        return Err(wrong_length().with("expected", bytes).with("found", length));
-    }
-    let mut input = MultiGzDecoder::new(magic.as_slice().chain(file));
-    input.read_exact(&mut data).map_err(read_failed)?;
-    // At the end the checksum is judged.
-    if io::copy(&mut input.take(1), &mut io::sink()).map_err(read_failed)? > 0 {
-        return Err(wrong_length().with("expected", bytes));
-    }
-    Ok(data)
-}
-
-/// All of a file, decompressed if need be, where it isn't longer than `most`.
-fn read_encoded(file: File, most: u64) -> Result<Vec<u8>> {
-    let mut start = Vec::new();
-    let mut file = file;
-    file.by_ref().take(2).read_to_end(&mut start).map_err(read_failed)?;
-    let compressed = start == GZIP;
-    let all = io::Cursor::new(start).chain(file);
-    let input: Box<dyn Read> = if compressed { Box::new(MultiGzDecoder::new(all)) } else { Box::new(all) };
+/// What is compressed, where it isn't longer than `most`.
+pub(super) fn gunzip(packed: &[u8], most: u64) -> Result<Vec<u8>> {
     let mut data = Vec::new();
-    input.take(most.saturating_add(1)).read_to_end(&mut data).map_err(read_failed)?;
-    if u64::try_from(data.len()).is_ok_and(|length| length <= most) { Ok(data) } else { Err(wrong_length()) }
+    // At the end, one byte further, the checksum is judged.
+    MultiGzDecoder::new(packed).take(most.saturating_add(1)).read_to_end(&mut data).map_err(read_failed)?;
+    if u64::try_from(data.len()).is_ok_and(|length| length <= most) {
+        Ok(data)
+    } else {
+        Err(wrong_length().with("most", most))
+    }
 }
 
 fn wrong_length() -> Error {

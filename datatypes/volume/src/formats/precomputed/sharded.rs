@@ -5,18 +5,17 @@
 //! with where the indices of its minishards are, and a minishard's index says where its chunks are.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::fmt;
+use std::sync::Arc;
 
-use chunks::zeroed;
 use engine_api::{Error, ErrorKind, Result};
-use flate2::read::MultiGzDecoder;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::formats::linear::read_failed;
+use super::files::{Files, most_stored};
+use super::read::gunzip;
 
 /// An index of a minishard that is longer isn't read.
 const MOST_INDEX_BYTES: u64 = 64 << 20;
@@ -65,15 +64,36 @@ struct Spec {
     data_encoding: Encoding,
 }
 
-/// What is known of the minishards while a region is read.
-pub(super) type Minishards = HashMap<(u64, u64), Option<Minishard>>;
+/// Where the chunks of a minishard are: start and length by the number of the chunk.
+type Places = HashMap<u64, (u64, u64)>;
 
-/// A shard that is open, and where the chunks of one of its minishards are.
-pub(super) struct Minishard {
-    file: File,
-    length: u64,
-    /// Start and length by the number of the chunk.
-    chunks: HashMap<u64, (u64, u64)>,
+/// The minishards, by shard and number in it, whose indices were read last. Each is read once, whoever else wants it
+/// meanwhile.
+pub(super) struct Minishards(Cache<(u64, u64), Option<Arc<Places>>, PlacesWeighter>);
+
+/// The most bytes of the indices that are kept, about.
+const MOST_KEPT_BYTES: u64 = 64 << 20;
+
+#[derive(Clone)]
+struct PlacesWeighter;
+
+impl Weighter<(u64, u64), Option<Arc<Places>>> for PlacesWeighter {
+    fn weight(&self, _: &(u64, u64), places: &Option<Arc<Places>>) -> u64 {
+        let count = places.as_ref().map_or(0, |places| places.len());
+        u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(32).saturating_add(64)
+    }
+}
+
+impl Minishards {
+    pub(super) fn new() -> Self {
+        Self(Cache::with_weighter(1 << 10, MOST_KEPT_BYTES, PlacesWeighter))
+    }
+}
+
+impl fmt::Debug for Minishards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minishards").field("kept", &self.0.len()).finish_non_exhaustive()
+    }
 }
 
 impl Sharding {
@@ -105,23 +125,27 @@ impl Sharding {
         })
     }
 
-    /// What is stored of the chunk at x, y, z, where it is no longer than `most`; `None` when nothing is.
+    /// What is stored of the chunk at x, y, z in a folder, where it is no longer than `most`; `None` when nothing is.
     pub(super) fn read(
         &self,
-        folder: &Path,
+        (files, folder): (&dyn Files, &str),
         chunk: [u64; 3],
         most: u64,
-        minishards: &mut Minishards,
+        minishards: &Minishards,
     ) -> Result<Option<Vec<u8>>> {
         let number = morton(chunk, self.grid);
         let place = self.place_of(number);
-        let minishard = match minishards.entry(place) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(self.open(folder, place)?),
-        };
-        let Some(minishard) = minishard else { return Ok(None) };
-        let Some(&(start, bytes)) = minishard.chunks.get(&number) else { return Ok(None) };
-        minishard.read(start, bytes, self.data, most).map(Some)
+        let shard = self.shard_name(folder, place.0);
+        let places = minishards.0.get_or_insert_with(&place, || self.read_index((files, &shard), place.1))?;
+        let Some(part) = places.and_then(|places| places.get(&number).copied()) else { return Ok(None) };
+        read_part((files, &shard), part, self.data, most)?
+            .ok_or_else(|| corrupt("its index was there, and it isn't"))
+            .map(Some)
+    }
+
+    fn shard_name(&self, folder: &str, shard: u64) -> String {
+        let digits = usize::try_from(self.shard_bits.div_ceil(4)).unwrap_or(0);
+        format!("{folder}/{shard:0digits$x}.shard")
     }
 
     /// The shard and the minishard of a chunk.
@@ -138,16 +162,10 @@ impl Sharding {
         )
     }
 
-    fn open(&self, folder: &Path, (shard, minishard): (u64, u64)) -> Result<Option<Minishard>> {
-        let digits = usize::try_from(self.shard_bits.div_ceil(4)).unwrap_or(0);
-        let file = match File::open(folder.join(format!("{shard:0digits$x}.shard"))) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::from_io(error, "a shard can't be opened")),
-        };
-        let length = file.metadata().map_err(read_failed)?.len();
-        let mut found = Minishard { file, length, chunks: HashMap::new() };
-        let entry = found.read(minishard.saturating_mul(16), 16, Encoding::Raw, 16)?;
+    /// Where the chunks of a minishard are; `None` when it has none.
+    fn read_index(&self, file: (&dyn Files, &str), minishard: u64) -> Result<Option<Arc<Places>>> {
+        let entry = (minishard.saturating_mul(16), 16);
+        let Some(entry) = read_part(file, entry, Encoding::Raw, 16)? else { return Ok(None) };
         let ([start, end], _) = pair(&entry)?;
         let base = 16u64 << self.minishard_bits;
         let (Some(at), Some(bytes)) = (start.checked_add(base), end.checked_sub(start)) else {
@@ -156,38 +174,34 @@ impl Sharding {
         if bytes == 0 {
             return Ok(None);
         }
-        let index = found.read(at, bytes, self.index, MOST_INDEX_BYTES)?;
-        found.chunks = chunks_in(&index, base)?;
-        Ok(Some(found))
+        let index = read_part(file, (at, bytes), self.index, MOST_INDEX_BYTES)?
+            .ok_or_else(|| corrupt("its index was there, and it isn't"))?;
+        Ok(Some(Arc::new(chunks_in(&index, base)?)))
     }
 }
 
-impl Minishard {
-    /// A part of the shard, decompressed where it is compressed.
-    fn read(&mut self, start: u64, bytes: u64, encoding: Encoding, most: u64) -> Result<Vec<u8>> {
-        if start.checked_add(bytes).is_none_or(|end| end > self.length) {
-            return Err(corrupt("it refers to what lies outside of it")
-                .with("start", start)
-                .with("bytes", bytes));
-        }
-        self.file.seek(SeekFrom::Start(start)).map_err(read_failed)?;
-        let input = self.file.by_ref().take(bytes);
-        let mut data = Vec::new();
-        match encoding {
-            Encoding::Raw if bytes > most => return Err(too_long()),
-            Encoding::Raw => {
-                data = zeroed(usize::try_from(bytes).unwrap_or(usize::MAX))?;
-                self.file.read_exact(&mut data).map_err(read_failed)?;
-            }
-            Encoding::Gzip => {
-                let mut input = MultiGzDecoder::new(input).take(most.saturating_add(1));
-                input.read_to_end(&mut data).map_err(read_failed)?;
-                if u64::try_from(data.len()).is_ok_and(|length| length > most) {
-                    return Err(too_long());
-                }
-            }
-        }
-        Ok(data)
+/// A part of a shard, decompressed where it is compressed, that is no longer than `most` then; `None` when there is no
+/// such shard.
+fn read_part(
+    (files, name): (&dyn Files, &str),
+    (start, bytes): (u64, u64),
+    encoding: Encoding,
+    most: u64,
+) -> Result<Option<Vec<u8>>> {
+    let most_bytes = match encoding {
+        Encoding::Raw => most,
+        Encoding::Gzip => most_stored(most),
+    };
+    if bytes > most_bytes {
+        return Err(corrupt("what is stored is longer than it can be"));
+    }
+    if bytes == 0 {
+        return Ok(Some(Vec::new()));
+    }
+    let Some(stored) = files.part(name, start, bytes)? else { return Ok(None) };
+    match encoding {
+        Encoding::Raw => Ok(Some(stored)),
+        Encoding::Gzip => gunzip(&stored, most).map(Some),
     }
 }
 
@@ -199,7 +213,7 @@ fn pair(bytes: &[u8]) -> Result<([u64; 2], &[u8])> {
 
 /// Where the chunks of a minishard are. The index is of three rows: numbers and starts, each from the one
 /// before, and lengths.
-fn chunks_in(index: &[u8], base: u64) -> Result<HashMap<u64, (u64, u64)>> {
+fn chunks_in(index: &[u8], base: u64) -> Result<Places> {
     let (numbers, rest) = index.as_chunks::<8>();
     if !rest.is_empty() || !numbers.len().is_multiple_of(3) {
         return Err(corrupt("a minishard's index isn't of three rows"));
@@ -266,10 +280,6 @@ fn murmur(number: u64) -> u64 {
     hash = hash.map(mix);
     spread(&mut hash);
     u64::from(hash[0]) | (u64::from(hash[1]) << 32)
-}
-
-fn too_long() -> Error {
-    corrupt("what is stored is longer than it can be")
 }
 
 fn corrupt(how: &'static str) -> Error {

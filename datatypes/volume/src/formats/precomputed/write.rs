@@ -61,7 +61,7 @@ pub(in crate::formats) fn create_scales(
         let encoding = encoding_of(fields, dtype, options)?;
         let voxel_offset = fields.and_then(|fields| triple(fields.get("voxel_offset")?)).unwrap_or_default();
         let scale = Scale::new(key, &grid, resolution, voxel_offset, encoding);
-        sinks.push((scale.folder()?, scale.grid(image)?, encoding, voxel_offset));
+        sinks.push((PathBuf::from(scale.key()?), scale.grid(image)?, encoding, voxel_offset));
         scales.push(scale);
     }
 
