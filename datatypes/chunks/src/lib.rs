@@ -41,4 +41,4 @@ pub use scales::{MAX_SCALES, Scales};
 pub use source::{ChunkSource, EncodedChunk, encode_chunks};
 pub use store::{ChunkSink, ChunkStore, stored_chunks};
 pub use walk::ChunksIn;
-pub use workers::{for_each_parallel, limit_workers, worker_count};
+pub use workers::{for_each_parallel, for_each_waiting, limit_workers, worker_count};

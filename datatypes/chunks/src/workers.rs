@@ -45,7 +45,34 @@ pub fn for_each_parallel<S>(
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, usize) -> Result<()> + Sync,
 ) -> Result<()> {
-    let workers = worker_count(tasks, buffer_bytes);
+    on_workers(worker_count(tasks, buffer_bytes), tasks, state, work)
+}
+
+/// As [`for_each_parallel`], for work that mostly waits for others, such as servers: with as many threads as that allows,
+/// or as `most` says where that is less, however few processors there are.
+///
+/// # Errors
+/// Those of [`for_each_parallel`].
+///
+/// # Panics
+/// When `work` panics.
+pub fn for_each_waiting<S>(
+    tasks: usize,
+    (most, buffer_bytes): (usize, usize),
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let affordable = BUFFER_BUDGET / buffer_bytes.max(1);
+    let workers = tasks.min(most).min(LIMIT.load(Ordering::Relaxed)).min(affordable).max(1);
+    on_workers(workers, tasks, state, work)
+}
+
+fn on_workers<S>(
+    workers: usize,
+    tasks: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> Result<()> + Sync,
+) -> Result<()> {
     if workers == 1 {
         let mut state = state();
         return (0..tasks).try_for_each(|index| work(&mut state, index));
@@ -100,6 +127,21 @@ mod tests {
         )
         .unwrap();
         assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+    }
+
+    #[test]
+    fn waiting_work_has_threads_whatever_the_processors() {
+        let together = std::sync::Barrier::new(8);
+        for_each_waiting(
+            8,
+            (8, 1),
+            || (),
+            |(), _| {
+                together.wait();
+                Ok(())
+            },
+        )
+        .unwrap();
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chunks::{ChunkStore, Coords, MultiscaleStore, Region, for_each_parallel};
+use chunks::{ChunkStore, Coords, MultiscaleStore, Region, for_each_parallel, for_each_waiting};
 use engine_api::Result;
 
 use crate::Reducer;
@@ -30,7 +30,15 @@ pub trait VoxelSource: Sync {
     /// # Errors
     /// Ends the ingestion, and is returned.
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()>;
+
+    /// Whether a read mostly waits, as for a server, so that more of them at once than there are processors are faster.
+    fn waits(&self) -> bool {
+        false
+    }
 }
+
+/// The most threads over a source that waits.
+const MOST_WAITING: usize = 16;
 
 /// Remembers which tasks of an ingestion are finished, so that it can go on after it was killed.
 pub trait Journal: Sync {
@@ -106,23 +114,24 @@ pub fn ingest(
     let chunk_bytes = scales.base().chunk_bytes();
     let worker_bytes =
         (top + 1).saturating_mul(chunk_bytes.saturating_mul(4).saturating_add(BATCH_BYTES * 2));
-    for_each_parallel(
-        ahead.len(),
-        worker_bytes,
-        || Worker { pending: (0..=top).map(|_| Vec::new()).collect() },
-        |worker, index| {
-            let task = ahead[index];
-            for part in tasks[task] {
-                if let Some(data) = ingestion.build(worker, top, part)? {
-                    ingestion.push(worker, top, *part, data)?;
-                }
+    let worker = || Worker { pending: (0..=top).map(|_| Vec::new()).collect() };
+    let work = |worker: &mut Worker, index: usize| {
+        let task = ahead[index];
+        for part in tasks[task] {
+            if let Some(data) = ingestion.build(worker, top, part)? {
+                ingestion.push(worker, top, *part, data)?;
             }
-            for scale in 0..=top {
-                ingestion.flush(worker, scale)?;
-            }
-            journal.finish(task)
-        },
-    )?;
+        }
+        for scale in 0..=top {
+            ingestion.flush(worker, scale)?;
+        }
+        journal.finish(task)
+    };
+    if source.is_some_and(VoxelSource::waits) {
+        for_each_waiting(ahead.len(), (MOST_WAITING, worker_bytes), worker, work)?;
+    } else {
+        for_each_parallel(ahead.len(), worker_bytes, worker, work)?;
+    }
     if top + 1 < scales.len() {
         recompute(store, reducer, &scales.base().bounds(), top + 1, &mut |progress| watch(progress))?;
     }

@@ -143,6 +143,10 @@ impl VoxelSource for Placed<'_> {
             region.offset().iter().zip(&self.origin).map(|(at, start)| at.saturating_sub(*start)).collect();
         self.image.read_region(&chunks::Region::new(&offset, region.shape())?, out)
     }
+
+    fn waits(&self) -> bool {
+        self.image.waits()
+    }
 }
 
 /// Makes all scales, full resolution among them where there is a source, and notes that they are made.

@@ -57,4 +57,8 @@ impl RegionReader for Named<dyn RegionReader> {
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {
         self.inner.read_region(region, out).map_err(|error| error.with("path", self.path.display()))
     }
+
+    fn waits(&self) -> bool {
+        self.inner.waits()
+    }
 }

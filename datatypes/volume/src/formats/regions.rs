@@ -24,6 +24,11 @@ pub trait RegionReader: Send + Sync {
     /// `InvalidArgument` when the region is out of bounds or `out` isn't as long as it; `Corrupt` when the file
     /// is damaged or ends too early. After an error the contents of `out` are unspecified.
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()>;
+
+    /// Whether a read mostly waits, as for a server, so that more of them at once than there are processors are faster.
+    fn waits(&self) -> bool {
+        false
+    }
 }
 
 /// Whether a region is in an image's bounds and a buffer as long as it.
