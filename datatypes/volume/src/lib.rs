@@ -22,9 +22,11 @@ pub use export::{
 pub use formats::{
     Compression, CreateOptions, DeflateLevel, Format, GraySlice, ImageAxis, ImageInfo, ImageReader,
     ImageWriter, RawSpec, RegionReader, create_image, create_image_with, create_scales,
-    decode_compressed_segmentation, encode_compressed_segmentation, gray_level, open_image, open_regions,
-    open_scale, open_scale_regions, scales_of, slice_png, split_dataset,
+    decode_compressed_segmentation, encode_compressed_segmentation, gray_level, is_url, open_image,
+    open_regions, open_scale, open_scale_regions, scales_of, slice_png, split_dataset,
 };
+#[cfg(feature = "http")]
+pub use formats::{HttpOptions, PrecomputedSource, StoreImage};
 #[cfg(feature = "hdf5")]
 pub use formats::{Variable, VariableAttribute, Variables};
 pub use import::{ImportOptions, ScaleChoice, import_image, import_regions};

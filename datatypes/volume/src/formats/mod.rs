@@ -1,6 +1,6 @@
 //! Images in files and folders: read and written slab by slab, and where the format allows it read anywhere.
 
-#[cfg(not(all(feature = "hdf5", feature = "jpeg2000")))]
+#[cfg(not(all(feature = "hdf5", feature = "http", feature = "jpeg2000")))]
 mod absent;
 mod bytes;
 mod chunked;
@@ -30,6 +30,7 @@ mod regions;
 mod slice_names;
 mod tiff;
 mod units;
+mod url;
 #[cfg(feature = "hdf5")]
 mod variables;
 mod zarr;
@@ -42,7 +43,10 @@ pub use info::{ImageAxis, ImageInfo};
 pub use io::{ImageReader, ImageWriter};
 pub use open::{open_image, open_regions, open_scale, open_scale_regions, scales_of};
 pub use png::{GraySlice, gray_level, slice_png};
+#[cfg(feature = "http")]
+pub use precomputed::{HttpOptions, PrecomputedSource, StoreImage};
 pub use raw::RawSpec;
 pub use regions::RegionReader;
+pub use url::is_url;
 #[cfg(feature = "hdf5")]
 pub use variables::{Variable, VariableAttribute, Variables};

@@ -10,14 +10,20 @@ use super::detect::Format;
 use super::info::ImageInfo;
 use super::io::ImageReader;
 use super::named::Named;
+#[cfg(feature = "http")]
+use super::precomputed::{open_url, scales_of_url};
 use super::raw::{self, RawSpec};
 use super::regions::RegionReader;
+use super::url::{is_url, shown};
 #[cfg(feature = "hdf5")]
 use super::variables::{open as open_dataset, open_regions as dataset_regions};
 use super::{nifti, npy, precomputed, tiff, zarr};
 
 /// Opens an image: as raw when `raw` is given, otherwise a file in the format that its name says, or where the
 /// name says none, its first bytes, and a folder by what is in it. Of several scales it is the first.
+///
+/// The URL of a precomputed volume, `https://host/path` or `precomputed://https://host/path`, is opened as its folder
+/// would be; that needs the feature `http`.
 ///
 /// Only headers are read, and what they claim is compared with the file's length before anything is
 /// allocated.
@@ -31,7 +37,7 @@ pub fn open_image(path: &Path, raw: Option<&RawSpec>) -> Result<Box<dyn ImageRea
         Some(spec) => raw::open(path, spec),
         None => open_any(path, 0),
     };
-    Ok(Box::new(Named::new(path, reader.map_err(|error| error.with("path", path.display()))?)))
+    Ok(Box::new(Named::new(&shown(path), reader.map_err(|error| error.with("path", shown(path).display()))?)))
 }
 
 /// Opens one scale of an image; the first is the finest. An image without scales has one.
@@ -39,8 +45,8 @@ pub fn open_image(path: &Path, raw: Option<&RawSpec>) -> Result<Box<dyn ImageRea
 /// # Errors
 /// `NotFound` also when there is no such scale; otherwise those of [`open_image`].
 pub fn open_scale(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
-    let reader = open_any(path, scale).map_err(|error| error.with("path", path.display()))?;
-    Ok(Box::new(Named::new(path, reader)))
+    let reader = open_any(path, scale).map_err(|error| error.with("path", shown(path).display()))?;
+    Ok(Box::new(Named::new(&shown(path), reader)))
 }
 
 /// What the scales of an image are, the finest first; one, where its format has no scales.
@@ -48,6 +54,9 @@ pub fn open_scale(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
 /// # Errors
 /// Those of [`open_image`].
 pub fn scales_of(path: &Path) -> Result<Vec<ImageInfo>> {
+    if is_url(path) {
+        return scales_of_url(path);
+    }
     let scales = || match located(path)?.2 {
         Format::Precomputed => precomputed::scales_of(path),
         Format::Zarr | Format::OmeZarr => zarr::scales_of(path),
@@ -81,8 +90,8 @@ fn named(
     path: &Path,
     regions: Result<Option<Box<dyn RegionReader>>>,
 ) -> Result<Option<Box<dyn RegionReader>>> {
-    let regions = regions.map_err(|error| error.with("path", path.display()))?;
-    Ok(regions.map(|inner| Box::new(Named::new(path, inner)) as Box<dyn RegionReader>))
+    let regions = regions.map_err(|error| error.with("path", shown(path).display()))?;
+    Ok(regions.map(|inner| Box::new(Named::new(&shown(path), inner)) as Box<dyn RegionReader>))
 }
 
 /// What an image's name says: its file or folder, the dataset in it where one is named, and the format.
@@ -96,6 +105,9 @@ fn located(path: &Path) -> Result<(PathBuf, Option<String>, Format)> {
 }
 
 fn open_any(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
+    if is_url(path) {
+        return Ok(Box::new(ChunkedReader::new(open_url(path, scale)?)?));
+    }
     let (path, dataset, format) = located(path)?;
     let path = path.as_path();
     if !has_scales(format) && scale != 0 {
@@ -116,6 +128,9 @@ fn open_any(path: &Path, scale: usize) -> Result<Box<dyn ImageReader>> {
 }
 
 fn regions_of_any(path: &Path, scale: usize) -> Result<Option<Box<dyn RegionReader>>> {
+    if is_url(path) {
+        return open_url(path, scale).map(Some);
+    }
     let (path, dataset, format) = located(path)?;
     let path = path.as_path();
     if !has_scales(format) && scale != 0 {
@@ -143,6 +158,16 @@ fn open_dataset(_: &Path, _: Option<&str>) -> Result<Box<dyn ImageReader>> {
 #[cfg(not(feature = "hdf5"))]
 fn dataset_regions(_: &Path, _: Option<&str>) -> Result<Box<dyn RegionReader>> {
     Err(super::absent::needs("hdf5"))
+}
+
+#[cfg(not(feature = "http"))]
+fn open_url(_: &Path, _: usize) -> Result<Box<dyn RegionReader>> {
+    Err(super::absent::needs("http"))
+}
+
+#[cfg(not(feature = "http"))]
+fn scales_of_url(_: &Path) -> Result<Vec<ImageInfo>> {
+    Err(super::absent::needs("http"))
 }
 
 const fn has_scales(format: Format) -> bool {

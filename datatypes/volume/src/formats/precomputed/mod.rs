@@ -7,13 +7,26 @@
 //! lies in the world, `voxel_offset`, goes to the metadata.
 
 mod files;
+#[cfg(feature = "http")]
+mod http;
 mod info;
 mod read;
 mod sharded;
+#[cfg(feature = "http")]
+mod source;
+#[cfg(feature = "http")]
+mod url;
 mod write;
 
 pub(super) use read::{open_regions, scales_of};
+#[cfg(feature = "http")]
+pub(super) use source::{open_url, scales_of_url};
 pub(super) use write::create_scales;
+
+#[cfg(feature = "http")]
+pub use http::HttpOptions;
+#[cfg(feature = "http")]
+pub use source::{PrecomputedSource, StoreImage};
 
 /// The name of the description.
 pub(super) const INFO: &str = "info";
