@@ -79,6 +79,16 @@ pub fn dataset_of(identity: &str, instance: &Instance, version: &Version) -> Opt
     ]))
 }
 
+/// The id of a precomputed volume at a URL, in the state that its description is of.
+///
+/// The format has no versions: whoever changes chunks in place, and leaves the description as it is, leaves the id as it is,
+/// and the cache keeps what it has. A URL of `kvdag serve` with the UUID of a committed version is right for ever.
+#[cfg(feature = "http")]
+pub fn dataset_of_source(source: &volume::PrecomputedSource) -> DatasetId {
+    let [url, description, tag] = source.identity();
+    DatasetId::of_parts(&[b"kvdag: a precomputed volume at a URL", &url, &description, &tag])
+}
+
 /// All scales of a volume, read through a cache. Nothing is written through it.
 #[derive(Debug)]
 pub struct CachedScales<'a> {

@@ -25,7 +25,8 @@
 //! `redb`, `sled`, `sqlite` and `lmdb` each link that engine; the memory engine is always there. `cli` is the `kvdag`
 //! command and the module of that name, `tiers` opens several stores as one, `serve` shows volumes over HTTP, `array` is
 //! arrays in files and in object stores, `s3` has clients of those of the cloud, `blockfs` is volumes in a few large
-//! files, `cache` is a bounded file in front of volumes, and `graph` is what one does with graphs. All are on by default: a
+//! files, `cache` is a bounded file in front of volumes, `graph` is what one does with graphs, and `http` reads
+//! precomputed volumes at URLs. All are on by default: a
 //! library that embeds kvdag takes it with `default-features = false` and the engines that it wants.
 //! `hdf5` adds HDF5 and NetCDF to the formats of images, on little-endian machines, and `jpeg2000` slices in JPEG 2000.
 //! `lmdb-longer-keys` compiles LMDB for keys of up to 1982 bytes.

@@ -207,3 +207,54 @@ fn an_array_of_a_file_is_asked_once() {
     file.flush().unwrap();
     is_asked_once(array);
 }
+
+/// Answers files of a folder, one request per connection.
+#[cfg(feature = "http")]
+fn served(folder: std::path::PathBuf) -> String {
+    use std::io::{BufRead, BufReader, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(std::result::Result::ok) {
+            let mut lines =
+                BufReader::new(stream.try_clone().unwrap()).lines().map_while(std::result::Result::ok);
+            let Some(asked) = lines.next() else { continue };
+            // All of the request is read before the connection is closed.
+            assert!(lines.any(|line| line.is_empty()));
+            let (status, body) = match std::fs::read(folder.join(&asked.split(' ').nth(1).unwrap()[1..])) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+            stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        }
+    });
+    url
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_volume_at_a_url_is_asked_once() {
+    use kvdag::cache::dataset_of_source;
+    use kvdag::volume::{CreateOptions, HttpOptions, ImageInfo, PrecomputedSource, create_image_with};
+
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("v.precomputed");
+    let image = ImageInfo::new(&[19, 26, 37], DType::U16).unwrap();
+    let options = CreateOptions { chunk_shape: Some(vec![8, 8, 8]), ..CreateOptions::default() };
+    let mut writer = create_image_with(&path, &image, options).unwrap();
+    writer.write_slab(&pattern(19 * 26 * 37 * 2, 3)).unwrap();
+    writer.finish().unwrap();
+    let url = served(path.clone());
+    let open = || PrecomputedSource::open(&url, &HttpOptions::default()).unwrap();
+    let source = open();
+    is_asked_once(source.shared(0).unwrap());
+    // What isn't there is cached as well, and another description is another dataset.
+    let id = dataset_of_source(&source);
+    assert_eq!(dataset_of_source(&open()), id);
+    let info = std::fs::read_to_string(path.join("info")).unwrap();
+    std::fs::write(path.join("info"), format!("{info} ")).unwrap();
+    assert_ne!(dataset_of_source(&open()), id);
+}

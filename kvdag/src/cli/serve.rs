@@ -12,12 +12,15 @@ use volume_server::{Catalog, Limits, Server, termination};
 use super::interrupt::{self, Careful};
 use super::output::Output;
 use super::serve_catalog::StoreCatalog;
+#[cfg(feature = "http")]
+use super::serve_source::SourceCatalog;
 use super::store;
 use super::through::ThroughArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The store; what others change in it meanwhile, where its engine lets them, is seen.
+    /// The store; what others change in it meanwhile, where its engine lets them, is seen. Or the URL of a precomputed volume,
+    /// http or https, which a cache is best put in front of: what is changed there in place isn't seen then.
     store: String,
     /// Only this volume; it may be given several times.
     #[arg(long, value_name = "NAME")]
@@ -61,6 +64,15 @@ impl fmt::Display for Serving {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    #[cfg(feature = "http")]
+    if ::volume::is_url(std::path::Path::new(&args.store)) {
+        let source = ::volume::PrecomputedSource::open(&args.store, &::volume::HttpOptions::default())?;
+        let through = args.through.open(&args.store)?;
+        through.tell();
+        let shown = source.url().to_owned();
+        let catalog = SourceCatalog::new(source, through, &args.volume, &args.labels)?;
+        return listen(&shown, catalog, &args.listen, output);
+    }
     let store = store::open_to_read(&args.store)?;
     let through = args.through.open(&args.store)?;
     through.tell();

@@ -72,6 +72,21 @@ impl Through {
         Ok(Box::new(volume))
     }
 
+    /// The chunks of a volume at a URL.
+    #[cfg(all(feature = "http", feature = "serve"))]
+    pub(crate) fn source<'a>(
+        &self,
+        source: &'a volume::PrecomputedSource,
+    ) -> Result<Box<dyn MultiscaleStore + 'a>> {
+        #[cfg(feature = "cache")]
+        if let Some(cached) =
+            self.cache.as_ref().map(|cache| cache.scales_of_source(source)).transpose()?.flatten()
+        {
+            return Ok(Box::new(cached));
+        }
+        Ok(Box::new(source))
+    }
+
     /// What the cache was good for; `None` where there is none.
     #[cfg(feature = "cache")]
     pub(crate) fn used(&self) -> Result<Option<CacheUse>> {

@@ -36,7 +36,7 @@ impl OpenCache {
     /// # Errors
     /// `Incompatible` when the file isn't a cache; `InvalidArgument` when it has another maximum than the one asked for.
     pub(crate) fn open(file: &Path, maximum: Option<u64>, store: &str) -> Result<Self> {
-        let identity = identity(store)?;
+        let identity = identity_of(store)?;
         let (cache, note) = match open_or_create(file, maximum) {
             Ok(cache) => {
                 let emptied = cache.statistics()?.clears > 0;
@@ -75,7 +75,7 @@ impl OpenCache {
         Ok(Self {
             file: file.to_owned(),
             cache: Some(Arc::new(cache)),
-            identity: identity(store)?,
+            identity: identity_of(store)?,
             note: None,
             passed_by: AtomicBool::new(false),
         })
@@ -98,6 +98,32 @@ impl OpenCache {
             return Ok(None);
         };
         CachedScales::new(volume, cache, dataset).map(Some)
+    }
+
+    /// All scales of a volume at a URL, through the cache; `None` where it can't be used.
+    #[cfg(all(feature = "http", feature = "serve"))]
+    pub(crate) fn scales_of_source<'a>(
+        &self,
+        source: &'a volume::PrecomputedSource,
+    ) -> Result<Option<CachedScales<'a>>> {
+        let Some(cache) = &self.cache else { return Ok(None) };
+        CachedScales::new(source, cache, kvdag::cache::dataset_of_source(source)).map(Some)
+    }
+
+    /// The chunks of full resolution of a volume at a URL, through the cache where it can be used.
+    #[cfg(feature = "http")]
+    pub(crate) fn chunks_of_source(
+        &self,
+        source: &volume::PrecomputedSource,
+    ) -> Result<Arc<dyn chunks::ChunkStore>> {
+        let store = source.shared(0)?;
+        Ok(match &self.cache {
+            Some(cache) => {
+                let dataset = kvdag::cache::dataset_of_source(source);
+                Arc::new(dataset_cache::Cached::new(store, Arc::clone(cache), dataset, 0))
+            }
+            None => store,
+        })
     }
 
     /// What it was good for so far.
@@ -127,6 +153,11 @@ impl OpenCache {
             eprintln!("{}: {note}", self.file.display());
         }
     }
+}
+
+/// What tells a store from others. Of a volume at a URL nothing is stored: its own description says more.
+fn identity_of(store: &str) -> Result<String> {
+    if volume::is_url(Path::new(store)) { Ok(String::new()) } else { identity(store) }
 }
 
 /// Opens the cache that is there with the maximum that it has, or makes one.

@@ -15,19 +15,40 @@ use volume::{
 use super::scales::{ScaleOptions, stages};
 #[cfg(feature = "blockfs")]
 use crate::cli::blockfs::{BlockFsImage, is_blockfs};
+#[cfg(all(feature = "cache", feature = "http"))]
+use crate::cli::cache::{CacheUse, OpenCache, parse_size};
 use crate::cli::interrupt::Careful;
 use crate::cli::output::{self, Output};
 use crate::cli::store::{self, AnyStore};
+#[cfg(all(feature = "cache", feature = "http"))]
+use volume::StoreImage;
+#[cfg(feature = "http")]
+use volume::{HttpOptions, PrecomputedSource, is_url};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The store; it is made when it isn't there.
     store: String,
     /// The image: .nii, .nii.gz, .tif, .ome.tif, .npy, .blockfs, .h5, .nc, .raw with --shape and --dtype, or a folder: .zarr, or a
-    /// Neuroglancer precomputed one.
+    /// Neuroglancer precomputed one, which may also be at a URL, http or https.
     file: PathBuf,
+    #[cfg(all(feature = "cache", feature = "http"))]
+    #[command(flatten)]
+    through: CacheArgs,
     #[command(flatten)]
     options: Options,
+}
+
+/// A cache in front of what is imported.
+#[cfg(all(feature = "cache", feature = "http"))]
+#[derive(Debug, clap::Args)]
+struct CacheArgs {
+    /// Read the chunks of a URL through a cache in this file, which is made when it isn't there.
+    #[arg(long, value_name = "FILE", conflicts_with = "offset")]
+    cache: Option<PathBuf>,
+    /// The most bytes of a cache that is made, such as 256MiB; 1GiB unless given.
+    #[arg(long, value_name = "BYTES", requires = "cache", value_parser = parse_size)]
+    cache_size: Option<u64>,
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -82,6 +103,10 @@ pub(crate) struct Imported {
     chunks_stored: usize,
     /// Where a part was written, `z0:z1,y0:y1,x0:x1`; the whole volume otherwise.
     region: String,
+    /// What a cache in front of the image was good for.
+    #[cfg(all(feature = "cache", feature = "http"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheUse>,
 }
 
 impl fmt::Display for Imported {
@@ -95,18 +120,51 @@ impl fmt::Display for Imported {
             self.volume,
             &self.version[..12.min(self.version.len())],
             self.chunks_stored,
-        )
+        )?;
+        #[cfg(all(feature = "cache", feature = "http"))]
+        if let Some(cache) = &self.cache {
+            write!(f, "\n{cache}")?;
+        }
+        Ok(())
     }
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
+    #[cfg(all(feature = "cache", feature = "http"))]
+    if let Some(cache) = &args.through.cache {
+        return import_through(cache, args, output);
+    }
     let image = open(&args.file, &args.options)?;
-    let name = match &args.options.name {
-        Some(name) => name.clone(),
-        None => name_of(&split_dataset(&args.file).0)?,
-    };
+    let name = volume_name(args)?;
     let store = store::open_or_create(&args.store)?;
     output.print(&import(&store, image, &name, &args.options, output)?)
+}
+
+/// Imports the volume at a URL through a cache.
+#[cfg(all(feature = "cache", feature = "http"))]
+fn import_through(cache: &Path, args: &Args, output: Output) -> Result<()> {
+    let url = args.file.to_str().filter(|_| is_url(&args.file)).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            "what is read through a cache is a volume at a URL; leave --cache out",
+        )
+        .with("file", args.file.display())
+    })?;
+    let source = PrecomputedSource::open(url, &HttpOptions::default())?;
+    let cache = OpenCache::open(cache, args.through.cache_size, url)?;
+    let regions = StoreImage::new(source.image(0)?.clone(), cache.chunks_of_source(&source)?)?;
+    let image = Image::Regions(Box::new(regions), source.state());
+    let store = store::open_or_create(&args.store)?;
+    let imported = import(&store, image, &volume_name(args)?, &args.options, output)?;
+    output.print(&Imported { cache: Some(cache.used()?), ..imported })
+}
+
+/// The name that was given, or the image's.
+fn volume_name(args: &Args) -> Result<String> {
+    match &args.options.name {
+        Some(name) => Ok(name.clone()),
+        None => name_of(&split_dataset(&args.file).0),
+    }
 }
 
 /// An image to be imported.
@@ -156,8 +214,12 @@ fn with_dataset(file: &Path, dataset: &str) -> PathBuf {
     name.into()
 }
 
-/// A file's place, length and time of change: an import that was cut short goes on with the same file alone.
+/// A file's place, length and time of change, or what a server says of the state of a volume: an import that was cut short goes on with the same file alone.
 fn identity_of(file: &Path) -> Result<String> {
+    #[cfg(feature = "http")]
+    if is_url(file) {
+        return Ok(PrecomputedSource::open(&file.to_string_lossy(), &HttpOptions::default())?.state());
+    }
     let failed = |error| Error::from_io(error, "the image can't be looked at").with("file", file.display());
     let (file, dataset) = split_dataset(file);
     let place = file.canonicalize().map_err(failed)?;
@@ -231,11 +293,17 @@ pub(crate) fn import(
         bytes,
         chunks_stored: stored_chunks(&at)?.len(),
         region: region.to_string(),
+        #[cfg(all(feature = "cache", feature = "http"))]
+        cache: None,
     })
 }
 
 /// `mni152.nii.gz` is called `mni152`.
 pub(crate) fn name_of(file: &Path) -> Result<String> {
+    #[cfg(feature = "http")]
+    let url = file.to_str().filter(|_| is_url(file)).and_then(|url| url.split(['?', '#', '|']).next());
+    #[cfg(feature = "http")]
+    let file = url.map_or(file, Path::new);
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
     if stem.is_empty() {
