@@ -117,7 +117,7 @@ impl WebFolder {
     /// The volume's description.
     ///
     /// # Errors
-    /// `NotFound` when there is none; `TooLarge` when it is too long.
+    /// `NotFound` when there is none; `Corrupt` when it is too long.
     pub(super) fn info(&self) -> Result<Answer> {
         match self.ask(super::INFO, Wanted::Whole { most: MOST_INFO_BYTES })? {
             Some(answer) => Ok(answer),
