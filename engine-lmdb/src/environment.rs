@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use engine_api::{Error, ErrorKind, Result};
 use heed::{MdbError, RoTxn, WithoutTls};
 
+use super::begin::{Turn, Writers};
 use super::config::{Settings, mappable};
 use super::error::convert;
 use super::files::{Exclusive, Held, Place, hold, make_durable};
@@ -26,8 +27,8 @@ pub(crate) struct Environment {
     access: Access,
     key_bytes: usize,
     readers: usize,
-    /// Held by the writer, so that others wait without being counted, and the map can grow.
-    turn: Mutex<()>,
+    /// A writer has its turn without being counted, so that the map can grow.
+    writers: Writers,
     state: Mutex<State>,
     changed: Condvar,
     // The last field, for it must be dropped after the environment is closed.
@@ -68,7 +69,7 @@ impl Environment {
             access,
             key_bytes,
             readers,
-            turn: Mutex::default(),
+            writers: Writers::default(),
             state,
             changed: Condvar::new(),
             claim,
@@ -99,8 +100,8 @@ impl Environment {
     }
 
     /// Waits for the writers of this process that came before.
-    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn turn(&self) -> Turn<'_> {
+        self.writers.turn()
     }
 
     pub(crate) fn enter(self: &Arc<Self>) -> Result<Entered> {
@@ -128,7 +129,7 @@ impl Environment {
     pub(crate) fn read(self: &Arc<Self>) -> Result<(RoTxn<'static, WithoutTls>, Table, User)> {
         loop {
             let entered = self.enter()?;
-            match entered.handle.env.clone().static_read_txn() {
+            match self.writers.begin_to_read(&entered.handle.env) {
                 Ok(txn) => return Ok((txn, entered.handle.table, entered.user)),
                 Err(heed::Error::Mdb(MdbError::MapResized)) => {
                     let outgrown = entered.map;

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod begin;
 #[cfg(feature = "bench")]
 pub mod bench;
 mod config;
