@@ -10,6 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use heed::{Env, RoTxn, WithoutTls};
 
+/// No thread is held up so often; a header that is damaged may have any number.
+const MOST_TRIES: usize = 1000;
+
 /// The writers of this process, which come one after another.
 #[derive(Debug, Default)]
 pub(crate) struct Writers {
@@ -33,12 +36,12 @@ impl Writers {
 
     /// Begins a read transaction, again where it may have a header that was written meanwhile.
     pub(crate) fn begin_to_read(&self, env: &Env<WithoutTls>) -> heed::Result<RoTxn<'static, WithoutTls>> {
-        loop {
+        for _ in 0..MOST_TRIES {
             let before = self.ended.load(Ordering::Acquire);
             let txn = env.clone().static_read_txn()?;
             // The header was copied before this looks at what is there now.
             fence(Ordering::Acquire);
-            let since = env.info().last_txn_id.wrapping_sub(txn.id());
+            let since = env.info().last_txn_id.saturating_sub(txn.id());
             // Its page is written again when the next commit is made known: not while no later header is there. One that is
             // there may wait for the disk, and wasn't made known by this process if no turn has ended. Of another process
             // that can't be told, but for the few instants in which it writes a header this is enough.
@@ -46,6 +49,7 @@ impl Writers {
                 return Ok(txn);
             }
         }
+        env.clone().static_read_txn()
     }
 }
 
