@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use engine_api::{Error, ErrorKind, Result};
 use ureq::http::{HeaderMap, Response, header};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Timeout};
 
 use super::files::{Files, Whole, ends_before, too_long};
@@ -99,6 +100,8 @@ impl WebFolder {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .https_only(url.is_encrypted())
+            // What this machine trusts, as the clients of object stores do.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .max_redirects(MOST_REDIRECTS)
             .max_redirects_will_error(true)
             .timeout_resolve(Some(options.connect))
