@@ -15,6 +15,7 @@ mod web;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chunks::{ChunkStore, Coords, DType, MultiscaleStore, read_region};
@@ -116,7 +117,12 @@ fn a_url_is_opened_as_its_folder_would_be() {
 #[test]
 fn as_a_store_it_begins_where_it_says_and_has_the_scales_that_fit() {
     let folder = golden("sharded_labels");
-    let web = Web::serve(&folder, |_| None);
+    let seen: Arc<Mutex<Vec<_>>> = Arc::default();
+    let noted = Arc::clone(&seen);
+    let web = Web::serve(&folder, move |asked| {
+        noted.lock().unwrap().push((asked.path.clone(), asked.headers.get("range").cloned()));
+        None
+    });
     let source = PrecomputedSource::open(&web.url(), &quick()).unwrap();
     assert!(source.is_labels());
     // The coarser scale isn't where halves of the finer one would be.
@@ -129,6 +135,12 @@ fn as_a_store_it_begins_where_it_says_and_has_the_scales_that_fit() {
         let expected = read_all(open_scale(&folder, scale).unwrap().as_mut(), 2).unwrap();
         assert!(voxels(store).unwrap() == expected);
     }
+    // A stored chunk in which several of the store's have a part is asked for once.
+    let mut asked = std::mem::take(&mut *seen.lock().unwrap());
+    let all = asked.len();
+    asked.sort();
+    asked.dedup();
+    assert_eq!(asked.len(), all);
     let store = source.chunks(0).unwrap();
     let chunk = Coords::new(&[50, 3, -3]).unwrap();
     assert_eq!(store.delete_chunks(&[chunk]).unwrap_err().kind(), ErrorKind::ReadOnly);
@@ -235,6 +247,12 @@ fn a_server_that_says_nothing_is_left() {
     drop(listener);
     let error = PrecomputedSource::open(&url, &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "nobody listens");
+    // One that stops in the middle, and keeps the connection.
+    let dir = tempfile::tempdir().unwrap();
+    let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{";
+    let web = Web::serve(dir.path(), |_| Some(Reply { bytes: begun.to_vec(), close: false }));
+    let error = PrecomputedSource::open(&web.url(), &options).unwrap_err();
+    assert_eq!((error.kind(), web.asked()), (ErrorKind::Unavailable, 2));
 }
 
 #[test]
