@@ -11,9 +11,14 @@ use std::sync::{Arc, RwLock};
 
 use engine_api::embedded;
 
+use crate::checksum::crc32c_append;
 #[cfg(unix)]
 use crate::map::Map;
 use crate::numbers::wide;
+
+/// So much is read before its checksum is computed, so that it is still in the processor's second cache. Shorter parts,
+/// which the first would hold, cost more than they save; a multiple of what CRC-32C is computed of at once.
+const PART: usize = 128 << 10;
 
 /// What a storage needs of a file. [`DiskFile`] is the one that is used; tests have others, which fail.
 ///
@@ -30,6 +35,19 @@ pub trait StorageFile: Send + Sync + fmt::Debug {
 
     /// Reads as many bytes as there are from `at` on, up to the length of `out`.
     fn read_at(&self, out: &mut [u8], at: u64) -> io::Result<usize>;
+
+    /// Fills `out` with what is from `at` on, and answers its CRC-32C, behind bytes whose CRC-32C is `sum`; `None` where the
+    /// file ends before.
+    fn read_summed(&self, out: &mut [u8], mut at: u64, mut sum: u32) -> io::Result<Option<u32>> {
+        for part in out.chunks_mut(PART) {
+            if self.read_at(part, at)? < part.len() {
+                return Ok(None);
+            }
+            sum = crc32c_append(sum, part);
+            at = at.saturating_add(wide(part.len()));
+        }
+        Ok(Some(sum))
+    }
 
     /// Writes all of `data` from `at` on; the file becomes longer where it has to.
     fn write_at(&self, data: &[u8], at: u64) -> io::Result<()>;
@@ -68,36 +86,26 @@ impl DiskFile {
         })
     }
 
-    /// Reads through the mapping; answers false where that can't be.
+    /// The mapping of a range, and where in it the range begins; `None` where it can't be mapped.
     #[cfg(unix)]
-    fn read_mapped(&self, out: &mut [u8], at: u64) -> bool {
+    fn mapped(&self, at: u64, bytes: usize) -> Option<(Arc<Map>, usize)> {
+        let (slot, end) = (self.map.as_ref()?, at.checked_add(wide(bytes))?);
         let length = self.length.load(Ordering::Acquire);
-        let (Some(slot), Some(end)) = (&self.map, at.checked_add(wide(out.len()))) else { return false };
-        let Ok(start) = usize::try_from(at) else { return false };
         if end > length {
-            return false;
+            return None;
         }
+        let (start, end) = (usize::try_from(at).ok()?, usize::try_from(end).ok()?);
         let map = slot.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(map) = map
-            && map.copy(start, out)
-        {
-            return true;
+        if let Some(map) = map.filter(|map| end <= map.len()) {
+            return Some((map, start));
         }
-        let wanted = length.max(LEAST_MAP).checked_next_power_of_two().map(usize::try_from);
-        let Some(Ok(wanted)) = wanted else { return false };
-        let Ok(map) = Map::new(&self.file, wanted).map(Arc::new) else { return false };
-        let copied = map.copy(start, out);
+        let wanted = usize::try_from(length.max(LEAST_MAP).checked_next_power_of_two()?).ok()?;
+        let map = Arc::new(Map::new(&self.file, wanted).ok()?);
         let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
         if slot.as_ref().is_none_or(|other| other.len() < map.len()) {
-            *slot = Some(map);
+            *slot = Some(Arc::clone(&map));
         }
-        copied
-    }
-
-    #[cfg(not(unix))]
-    #[allow(clippy::unused_self, reason = "there is a map on Unix")]
-    fn read_mapped(&self, _: &mut [u8], _: u64) -> bool {
-        false
+        Some((map, start))
     }
 }
 
@@ -107,10 +115,26 @@ impl StorageFile for DiskFile {
     }
 
     fn read_at(&self, out: &mut [u8], at: u64) -> io::Result<usize> {
-        if self.read_mapped(out, at) {
+        #[cfg(unix)]
+        if let Some((map, start)) = self.mapped(at, out.len())
+            && map.copy(start, out)
+        {
             return Ok(out.len());
         }
         embedded::read_at(&self.file, out, at)
+    }
+
+    #[cfg(unix)]
+    fn read_summed(&self, out: &mut [u8], at: u64, sum: u32) -> io::Result<Option<u32>> {
+        if let Some((map, start)) = self.mapped(at, out.len())
+            && let Some(sum) = map.copy_summed(start, out, sum)
+        {
+            return Ok(Some(sum));
+        }
+        if embedded::read_at(&self.file, out, at)? < out.len() {
+            return Ok(None);
+        }
+        Ok(Some(crc32c_append(sum, out)))
     }
 
     fn write_at(&self, data: &[u8], at: u64) -> io::Result<()> {

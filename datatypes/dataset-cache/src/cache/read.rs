@@ -7,12 +7,8 @@ use engine_api::{Error, ErrorKind, Result};
 use super::{DatasetCache, Mode, Writer};
 use crate::index::{ENTRY_BYTES, Entry, KeyBytes};
 use crate::key::CacheKey;
-use crate::numbers::{narrow, wide};
+use crate::numbers::narrow;
 use crate::pins::Pin;
-
-/// So much is copied before its checksum is computed, so that it is still in the processor's second cache. Shorter parts,
-/// which the first would hold, cost more than they save; a multiple of what CRC-32C is computed of at once.
-const PART: usize = 128 << 10;
 
 /// What a lookup into a buffer has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,25 +130,12 @@ impl DatasetCache {
 
     /// Copies an entry's bytes, and compares their checksum.
     fn copy(&self, key: &KeyBytes, held: Held, out: &mut [u8]) -> bool {
-        if self.copy_checked(held.entry.block, crate::checksum::crc32c(key), out) == Some(held.entry.checksum)
-        {
+        let sum = self.file.read_summed(out, held.entry.block, crate::checksum::crc32c(key));
+        if sum.is_ok_and(|sum| sum == Some(held.entry.checksum)) {
             return true;
         }
         self.drop_damaged(key, held);
         false
-    }
-
-    /// Copies a block's bytes; answers the checksum, if they are there.
-    fn copy_checked(&self, mut at: u64, mut sum: u32, out: &mut [u8]) -> Option<u32> {
-        for part in out.chunks_mut(PART) {
-            let read = self.file.read_at(part, at).ok()?;
-            if read < part.len() {
-                return None;
-            }
-            sum = crate::checksum::crc32c_append(sum, part);
-            at = at.checked_add(wide(read))?;
-        }
-        Some(sum)
     }
 
     fn drop_damaged(&self, key: &KeyBytes, held: Held) {
