@@ -1,5 +1,6 @@
 //! A part of an array, reduced to the cells that it touches.
 
+mod ahead;
 mod cell;
 mod cells;
 mod modes;
@@ -15,6 +16,7 @@ use chunks::{DType, MAX_RANK, Region, coarser_region};
 use engine_api::{Error, ErrorKind, Result};
 
 use crate::Reducer;
+use ahead::{ask_for, rows_ahead};
 use cell::reduce_cell;
 use cells::{Axis, to_usize};
 use modes::ModeRoom;
@@ -167,6 +169,7 @@ impl Plan {
             let rows = Rows {
                 source,
                 layout: &self.source,
+                next: self.axes[OUTER - 1].most * self.source.strides[OUTER - 1] * W::BYTES,
                 outer: array::from_fn(|axis| self.axes[axis].elements(cell[axis])),
             };
             let start = self.target.position(&cell) * W::BYTES;
@@ -186,6 +189,8 @@ impl Plan {
 struct Rows<'a> {
     source: &'a [u8],
     layout: &'a Layout,
+    /// How far the rows are from those of the next row of cells, in bytes.
+    next: usize,
     outer: [Range<usize>; OUTER],
 }
 
@@ -213,24 +218,36 @@ impl Rows<'_> {
         let out = &mut out[cells.start * W::BYTES..cells.end * W::BYTES];
         if rule.kind == Kind::Stride {
             let first = array::from_fn(|axis| self.outer[axis].start);
-            first_of_pairs(order, self.slice::<W>(&first, &elements), out);
+            let row = self.slice::<W>(&first, &elements);
+            ask_for(self.later::<W>(&first, &elements));
+            first_of_pairs(order, row, out);
             return cells;
         }
         // Of more rows than four only the number is known.
-        let (mut rows, mut count) = ([[].as_slice(); 4], 0);
+        let (mut rows, mut later, mut count) = ([[].as_slice(); 4], [[].as_slice(); 4], 0);
         for_each_index(self.outer.clone(), |index| {
-            if let Some(row) = rows.get_mut(count) {
+            if let (Some(row), Some(later)) = (rows.get_mut(count), later.get_mut(count)) {
                 *row = self.slice::<W>(&index, &elements);
+                *later = self.later::<W>(&index, &elements);
             }
             count += 1;
         });
-        let [a, b, c, d] = rows;
         match count {
-            2 => reduce_pairs::<W, 2, L>(rule, order, [a, b], out, room),
-            4 => reduce_pairs::<W, 4, L>(rule, order, [a, b, c, d], out, room),
+            2 => {
+                let ([a, b, ..], [c, d, ..]) = (rows, later);
+                reduce_pairs::<W, 2, L>(rule, order, [a, b], [c, d], out, room);
+            }
+            4 => reduce_pairs::<W, 4, L>(rule, order, rows, later, out, room),
             _ => return 0..0,
         }
         cells
+    }
+
+    /// The elements of a row that is reduced a little later, if there is one.
+    fn later<W: Word>(&self, index: &[usize; OUTER], along: &Range<usize>) -> &[u8] {
+        let bytes = along.len() * W::BYTES;
+        let start = (self.layout.position(index) + along.start) * W::BYTES + self.next * rows_ahead(bytes);
+        self.source.get(start..start + bytes).unwrap_or_default()
     }
 
     /// Puts the keys of a cell in C order.

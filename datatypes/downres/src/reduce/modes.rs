@@ -6,10 +6,9 @@
 )]
 #![allow(clippy::needless_bitwise_bool, reason = "what branches isn't made vector instructions of")]
 
-use std::hint::black_box;
-
 use multiversion::multiversion;
 
+use super::ahead::ask_for;
 use super::cell::square_mode;
 use super::order::{Class, Order};
 use super::pairs::read_block;
@@ -109,6 +108,7 @@ impl<W: Word, const L: usize> ModeRoom<W, L> {
 pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
     vote: Vote<'_, W>,
     rows: [&[u8]; R],
+    later: [&[u8]; R],
     out: &mut [u8],
     room: &mut ModeRoom<W, L>,
 ) {
@@ -117,8 +117,12 @@ pub(super) fn mode_row<W: Word, const R: usize, const L: usize>(
     let words = &mut words[..R];
     // Whether a label stands for itself, to the bit.
     let plain = vote.order.class != Class::Bool && !(vote.rule.sparse && vote.order.class == Class::Float);
+    let decisive = if halves(vote) { R / 2 } else { R };
     for start in (0..out.len()).step_by(step) {
         let end = out.len().min(start + step);
+        for row in &later[..decisive] {
+            ask_for(row.get(2 * start..2 * end).unwrap_or_default());
+        }
         if plain
             && *wait == 0
             && let Some(differences) = differences::<W, R, L>(vote, &rows, 2 * start)
@@ -189,13 +193,11 @@ fn gather<W: Word, const R: usize, const L: usize>(
     let places = &found.places.as_flattened()[..found.count];
     // Rows that weren't looked at are asked for ahead: all at once they come sooner than each when it is needed.
     if halves(vote) {
-        let mut any = 0;
         for &place in places {
             for row in &rows[R / 2..] {
-                any |= row[2 * place];
+                ask_for(&row[2 * place..=2 * place]);
             }
         }
-        black_box(any);
     }
     for &place in places {
         if mixed.count == L {

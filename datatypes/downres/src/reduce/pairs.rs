@@ -12,6 +12,7 @@
 
 use multiversion::multiversion;
 
+use super::ahead::ask_for;
 use super::cell::one_nan;
 use super::modes::{ModeRoom, Vote, mode_row};
 use super::order::{Class, Order};
@@ -33,21 +34,25 @@ pub(super) fn first_of_pairs<W: Word>(order: &Order<W>, row: &[u8], out: &mut [u
 }
 
 /// Reduces each pair of elements of all rows together to one element of `out`. Each of the `R` rows has twice the
-/// bytes of `out`.
+/// bytes of `out`; those of `later`, if they have any, are asked for.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+fma+lzcnt+popcnt"))]
 pub(super) fn reduce_pairs<W: Word, const R: usize, const L: usize>(
     rule: Rule,
     order: &Order<W>,
     rows: [&[u8]; R],
+    later: [&[u8]; R],
     out: &mut [u8],
     room: &mut ModeRoom<W, L>,
 ) {
     if let Kind::Mode { first } = rule.kind {
-        return mode_row::<W, R, L>(Vote { rule, order, first }, rows, out, room);
+        return mode_row::<W, R, L>(Vote { rule, order, first }, rows, later, out, room);
     }
     let step = L * W::BYTES;
     let mut words = [[[W::ZERO; L]; 2]; R];
     for (block, out) in out.chunks_mut(step).enumerate() {
+        for row in later {
+            ask_for(row.get(2 * step * block..2 * (step * block + out.len())).unwrap_or_default());
+        }
         read_block(&rows, 2 * step * block, out.len(), &mut words);
         let cells = words.as_flattened_mut();
         let reduced = reduce_lanes(rule, order, cells);
