@@ -2,12 +2,15 @@
 
 use engine_api::{Error, ErrorKind, Result};
 
+use crate::pages::ask_for_large_pages;
+
 /// A buffer of zeros; one that there is no memory for is an error rather than the end of the process.
 ///
 /// # Errors
 /// `TooLarge`.
 pub fn zeroed(bytes: usize) -> Result<Vec<u8>> {
-    let mut buffer = Vec::new();
+    // Asking first makes it an error, and no abort.
+    let mut buffer: Vec<u8> = Vec::new();
     buffer.try_reserve_exact(bytes).map_err(|error| {
         Error::new(
             ErrorKind::TooLarge,
@@ -16,8 +19,11 @@ pub fn zeroed(bytes: usize) -> Result<Vec<u8>> {
         .with("bytes", bytes)
         .caused_by(error)
     })?;
-    buffer.resize(bytes, 0);
-    Ok(buffer)
+    drop(buffer);
+    // Zeros come from the system without being written.
+    let mut zeros = vec![0; bytes];
+    ask_for_large_pages(&mut zeros);
+    Ok(zeros)
 }
 
 #[cfg(test)]
