@@ -24,7 +24,8 @@ type Blocks = Cache<BlockKey, Bytes, Weight>;
 
 /// A cache of blocks that several files may share: as they are restored, and as they are stored.
 ///
-/// Reads of more than an eighth of it pass it by, so that a scan doesn't push everything else out.
+/// Reads of more than an eighth of it pass it by, so that a scan doesn't push everything else out. Chunks that are read whole, or nearly,
+/// are kept as they are stored at first, and restored when they are read again.
 #[derive(Debug)]
 pub struct BlockCache {
     restored: Option<Blocks>,
@@ -46,6 +47,11 @@ impl BlockCache {
     /// Whether a read of this many restored bytes leaves its blocks here.
     pub(crate) fn admits(&self, bytes: u64) -> bool {
         bytes <= self.capacity / 8
+    }
+
+    /// Whether blocks are kept as they are stored.
+    pub(crate) fn keeps_stored(&self) -> bool {
+        self.stored.is_some()
     }
 
     pub(crate) fn restored(&self, key: &BlockKey) -> Option<Bytes> {

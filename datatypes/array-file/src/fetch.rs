@@ -8,7 +8,6 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::array::Array;
-use crate::buffers::Buffers;
 use crate::cache::BlockKey;
 use crate::codec::{CompressionCodec, decode_block, plain_block};
 use crate::error::{Error, Result};
@@ -21,6 +20,15 @@ use crate::wire::{to_usize, wide};
 const BATCH_BYTES: u64 = 1 << 20;
 /// Restored bytes that are under way at a time, unless one block has more.
 const IN_FLIGHT_BYTES: u64 = 256 << 20;
+
+/// How much of the chunks is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All or most: who reads everything seldom reads it twice.
+    Whole,
+    /// A part, behind which another one may be wanted soon.
+    Part,
+}
 
 /// A chunk that was asked for: by which number, and where it is.
 pub(crate) enum Wanted {
@@ -46,11 +54,16 @@ pub(crate) async fn fetch(
     layers: &[Arc<Layer>],
     array: &Array,
     wanted: Vec<Wanted>,
+    extent: Extent,
     mut sink: impl FnMut(usize, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let blocks = blocks_of(layers, array, wanted)?;
     let total: u64 = blocks.iter().map(|block| wide(block.raw)).fold(0, u64::saturating_add);
-    let keep = io.cache.as_ref().is_some_and(|cache| cache.admits(total));
+    let keep = match &io.cache {
+        Some(cache) if cache.admits(total) && extent == Extent::Whole && cache.keeps_stored() => Keep::Again,
+        Some(cache) if cache.admits(total) => Keep::All,
+        _ => Keep::Nothing,
+    };
     let batches = batches_of(blocks);
     let largest = batches.iter().map(|batch| batch.iter().map(|block| wide(block.raw)).sum()).max();
     let affordable = IN_FLIGHT_BYTES / largest.unwrap_or(1).max(1);
@@ -59,8 +72,7 @@ pub(crate) async fn fetch(
     // processor's cache when it is copied costs half.
     let most = usize::try_from(largest.unwrap_or(1)).unwrap_or(usize::MAX);
     let restoring = Semaphore::new(chunks::worker_count(batches.len(), most).saturating_add(1));
-    let buffers = Buffers::default();
-    let source = Source { io, layers, shuffle_size: array.shuffle_size, keep, buffers: &buffers };
+    let source = Source { io, layers, shuffle_size: array.shuffle_size, keep };
     let restores: Vec<_> = batches.into_iter().map(|batch| source.restore(batch, &restoring)).collect();
     let mut arriving = stream::iter(restores).buffer_unordered(concurrency);
     while let Some(batch) = arriving.next().await {
@@ -71,11 +83,12 @@ pub(crate) async fn fetch(
                 sink(number, chunk.ok_or_else(|| Error::corrupt("", "a chunk is beyond its block"))?)?;
             }
             if let Restored::Owned(buffer) = restored {
-                buffers.give(buffer);
+                io.buffers.give(buffer);
             }
         }
         drop(permit);
     }
+    io.buffers.shrink();
     Ok(())
 }
 
@@ -169,10 +182,22 @@ impl Restored {
     }
 }
 
-/// A block on its way: found restored, or found as it is stored.
+/// A block on its way.
 enum Step {
+    /// It was found restored.
     Done(Bytes),
-    Decode(Bytes),
+    /// It was found as it is stored: `plain` where there is nothing to restore and only a checksum is compared, `again` where
+    /// it was in the cache.
+    Decode { stored: Bytes, plain: bool, again: bool },
+}
+
+/// What is left in the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Nothing,
+    /// Blocks as they are stored, and restored ones that were asked for before.
+    Again,
+    All,
 }
 
 /// What restoring a block needs.
@@ -180,9 +205,7 @@ struct Source<'a> {
     io: &'a Io,
     layers: &'a [Arc<Layer>],
     shuffle_size: usize,
-    /// Whether what is read is left in the cache.
-    keep: bool,
-    buffers: &'a Buffers,
+    keep: Keep,
 }
 
 /// Restored blocks, and the permission to hold them.
@@ -190,18 +213,26 @@ type Batch<'a> = (Vec<(Block, Restored)>, Option<SemaphorePermit<'a>>);
 
 impl Source<'_> {
     async fn restore<'p>(&self, batch: Vec<Block>, restoring: &'p Semaphore) -> Result<Batch<'p>> {
-        let (steps, layer) = self.stored(&batch).await?;
+        let layer = batch.first().and_then(|block| match block.from {
+            From::Layer { layer, .. } => Some(&*self.layers[layer]),
+            From::Memory(_) => None,
+        });
         let (codec, path) = match layer {
             Some(layer) => (layer.root(self.io).await?.codec.clone(), layer.path.to_string()),
             None => (None, String::new()),
         };
+        let steps = self.stored(&batch, layer, codec.is_some()).await?;
         let permit = restoring.acquire().await.ok();
-        let (shuffle_size, buffers) = (self.shuffle_size, self.buffers.clone());
-        let (batch, restored) = offload(move || {
+        let again: Vec<bool> =
+            steps.iter().map(|step| matches!(step, Step::Decode { again: true, .. })).collect();
+        let (shuffle_size, buffers) = (self.shuffle_size, self.io.buffers.clone());
+        let quick = batch.iter().map(|block| wide(block.raw)).sum::<u64>() <= BATCH_BYTES
+            && steps.iter().all(|step| !matches!(step, Step::Decode { plain: false, .. }));
+        let work = move || {
             let restored = steps.into_iter().zip(&batch).map(|(step, block)| match step {
                 Step::Done(bytes) if bytes.len() == block.raw => Ok(Restored::Shared(bytes)),
                 Step::Done(_) => Err(Error::corrupt("", "a block has another length than the index says")),
-                Step::Decode(stored) => {
+                Step::Decode { stored, .. } => {
                     if let Some(plain) = plain_block(&stored, shuffle_size, block.raw)? {
                         return Ok(Restored::Shared(plain));
                     }
@@ -211,26 +242,30 @@ impl Source<'_> {
             });
             let restored = restored.collect::<Result<Vec<_>>>().map_err(|error| error.at(&path))?;
             Ok((batch, restored))
-        })
-        .await?;
-        let kept = batch.into_iter().zip(restored).map(|(block, restored)| {
-            let restored = self.keep(&block, restored);
+        };
+        // Another thread takes longer to begin than a checksum takes.
+        let (batch, restored) = if quick { work()? } else { offload(work).await? };
+        let kept = batch.into_iter().zip(restored).zip(again).map(|((block, restored), again)| {
+            let restored = self.keep(&block, restored, again);
             (block, restored)
         });
         Ok((kept.collect(), permit))
     }
 
-    /// The blocks of one layer, or of none, as far as they were found: in the cache or in the store.
-    async fn stored(&self, batch: &[Block]) -> Result<(Vec<Step>, Option<&Layer>)> {
+    /// The blocks of one layer, or of none, as they were found: in the cache or in the store. `custom` says that a program's
+    /// own codec restores them.
+    async fn stored(&self, batch: &[Block], layer: Option<&Layer>, custom: bool) -> Result<Vec<Step>> {
         let mut steps: Vec<Option<Step>> = Vec::with_capacity(batch.len());
         let mut ranges = Vec::new();
-        let mut of = None;
         for block in batch {
-            steps.push(match &block.from {
-                From::Memory(stored) => Some(Step::Decode(stored.clone())),
-                From::Layer { layer, at } => {
-                    let layer = of.insert(&*self.layers[*layer]);
-                    let hit = self.cached(&(layer.reference.id, at.at));
+            steps.push(match (&block.from, layer) {
+                (From::Memory(stored), _) => {
+                    let plain = !custom && stored.len() > block.raw;
+                    Some(Step::Decode { stored: stored.clone(), plain, again: false })
+                }
+                (From::Layer { .. }, None) => None,
+                (From::Layer { at, .. }, Some(layer)) => {
+                    let hit = self.cached(&(layer.reference.id, at.at), block.raw, custom);
                     if hit.is_none() {
                         ranges.push(at.at..at.at.saturating_add(at.stored.into()));
                     }
@@ -238,7 +273,7 @@ impl Source<'_> {
                 }
             });
         }
-        let mut found = match of {
+        let mut found = match layer {
             Some(layer) if !ranges.is_empty() => self.io.layer_ranges(&layer.path, &ranges).await?,
             _ => Vec::new(),
         }
@@ -246,26 +281,39 @@ impl Source<'_> {
         let steps = steps.into_iter().zip(batch).map(|(step, block)| {
             step.unwrap_or_else(|| {
                 let stored = found.next().unwrap_or_default();
-                if let (true, Some(cache), Some(layer), From::Layer { at, .. }) =
-                    (self.keep, &self.io.cache, of, &block.from)
+                let plain = !custom && stored.len() > block.raw;
+                let keeps = match self.keep {
+                    Keep::Nothing => false,
+                    // A copy of what the system has in memory saves little more than a call.
+                    Keep::Again => !(plain && self.io.is_near()),
+                    Keep::All => true,
+                };
+                if keeps
+                    && let (Some(cache), Some(layer), From::Layer { at, .. }) =
+                        (&self.io.cache, layer, &block.from)
                 {
                     cache.keep_stored((layer.reference.id, at.at), &stored);
                 }
-                Step::Decode(stored)
+                Step::Decode { stored, plain, again: false }
             })
         });
-        Ok((steps.collect(), of))
+        Ok(steps.collect())
     }
 
-    fn cached(&self, key: &BlockKey) -> Option<Step> {
+    fn cached(&self, key: &BlockKey, raw: usize, custom: bool) -> Option<Step> {
         let cache = self.io.cache.as_ref()?;
         let restored = cache.restored(key).map(Step::Done);
-        restored.or_else(|| cache.stored(key).map(Step::Decode))
+        restored.or_else(|| {
+            let stored = cache.stored(key)?;
+            let plain = !custom && stored.len() > raw;
+            Some(Step::Decode { stored, plain, again: true })
+        })
     }
 
-    fn keep(&self, block: &Block, restored: Restored) -> Restored {
+    fn keep(&self, block: &Block, restored: Restored, again: bool) -> Restored {
+        let keeps = self.keep == Keep::All || self.keep == Keep::Again && again;
         match (restored, &self.io.cache, &block.from) {
-            (Restored::Owned(buffer), Some(cache), From::Layer { layer, at }) if self.keep => {
+            (Restored::Owned(buffer), Some(cache), From::Layer { layer, at }) if keeps => {
                 let bytes = Bytes::from(buffer);
                 cache.keep_restored((self.layers[*layer].reference.id, at.at), &bytes);
                 Restored::Shared(bytes)

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
+use crate::buffers::Buffers;
 use crate::cache::BlockCache;
 use crate::codec::{BlockCodec, CodecRegistry};
 use crate::error::{Error, Result};
@@ -38,10 +39,6 @@ impl Fastest {
         let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.0.fetch_min(took, Ordering::Relaxed);
     }
-
-    fn is_near(&self) -> bool {
-        u128::from(self.0.load(Ordering::Relaxed)) < NEAR.as_nanos()
-    }
 }
 
 /// What reading a file needs.
@@ -52,12 +49,18 @@ pub(crate) struct Io {
     pub(crate) codec: BlockCodec,
     pub(crate) codecs: CodecRegistry,
     pub(crate) fastest: Fastest,
+    pub(crate) buffers: Buffers,
 }
 
 impl Io {
     /// How many requests are worth having under way at a time.
     pub(crate) fn concurrency(&self) -> usize {
-        if self.fastest.is_near() { NEAR_CONCURRENCY } else { CONCURRENCY }
+        if self.is_near() { NEAR_CONCURRENCY } else { CONCURRENCY }
+    }
+
+    /// Whether the store answers as fast as a folder does.
+    pub(crate) fn is_near(&self) -> bool {
+        u128::from(self.fastest.0.load(Ordering::Relaxed)) < NEAR.as_nanos()
     }
 
     /// Ranges of a layer.

@@ -6,6 +6,7 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::ArrayFile;
+use crate::buffers::Buffers;
 use crate::commits::{list_commits, newest_commit};
 use crate::config::FileConfig;
 use crate::error::{Error, Result};
@@ -172,6 +173,7 @@ fn io(store: Arc<dyn ObjectStore>, config: &FileConfig) -> Io {
         codec: config.codec.clone(),
         codecs: config.codecs.clone(),
         fastest: Fastest::default(),
+        buffers: Buffers::default(),
     }
 }
 

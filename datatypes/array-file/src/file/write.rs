@@ -10,7 +10,6 @@ use super::ArrayFile;
 use super::read::{Part, check_bounds, check_dtype, check_rank, fixed_cell, sizes};
 use crate::ArrayElement;
 use crate::array::Array;
-use crate::buffers::Buffers;
 use crate::cells::{check_chunk, lay_out};
 use crate::coord::Coord;
 use crate::encode::encode_chunk;
@@ -111,7 +110,7 @@ impl ArrayFile {
     ) -> Result<()> {
         let bytes = array.chunk_bytes().unwrap_or(chunks::MAX_CHUNK_BYTES);
         let workers = chunks::worker_count(coords.len(), bytes.saturating_mul(3));
-        let buffers = Buffers::default();
+        let buffers = self.io.buffers.clone();
         let mut under_way = FuturesUnordered::new();
         for coord in coords {
             if under_way.len() > workers
