@@ -93,7 +93,7 @@ impl Default for Options {
             filters: Vec::new(),
             groups: Vec::new(),
             waivers: Vec::new(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             seed: 4711,
             scratch: None,
             child_process: false,

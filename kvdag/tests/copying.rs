@@ -369,7 +369,7 @@ mod halfway {
 
     /// Waits until the target has so many bytes; answers whether it had them before the copy was over.
     fn wait_for(child: &mut Child, folder: &Path, bytes: u64) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while bytes_in(folder) < bytes {
             if child.try_wait().unwrap().is_some() {
                 return false;

@@ -23,7 +23,7 @@ use super::shared::Shared;
 use super::volume::{Answer, Facts, Owner, Refused, Volume};
 
 /// Only the kernel changes what is here, so it may remember what it was told.
-const REMEMBER: Duration = Duration::from_secs(3600);
+const REMEMBER: Duration = Duration::from_hours(1);
 
 /// A mounted volume. It is unmounted when this is dropped.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ pub const DEFAULT_IO_CACHE_CAPACITY: usize = 64 << 20;
 /// Bytes that wait in memory for a flush before they are put into the store: 256 MiB.
 pub const DEFAULT_WRITE_BUFFER_SIZE: usize = 256 << 20;
 /// How long what a commit has replaced is kept: ten minutes.
-pub const DEFAULT_GRACE: Duration = Duration::from_secs(600);
+pub const DEFAULT_GRACE: Duration = Duration::from_mins(10);
 
 /// How a file is opened or created. Nothing of it is in the file: another reader may choose otherwise.
 #[derive(Clone, Debug)]

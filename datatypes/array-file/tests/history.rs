@@ -30,7 +30,7 @@ async fn every_commit_can_be_opened_until_it_is_swept_and_snapshots_stay() {
     }
     assert_eq!(file.flush().await.unwrap(), 5, "nothing was pending");
     // Within the grace nothing goes, and without one all but the newest and the snapshot.
-    file.sweep(Duration::from_secs(3600)).await.unwrap();
+    file.sweep(Duration::from_hours(1)).await.unwrap();
     assert_eq!(file.commits().await.unwrap().len(), 5);
     file.compact().await.unwrap();
     file.sweep(Duration::ZERO).await.unwrap();

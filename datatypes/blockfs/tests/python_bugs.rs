@@ -256,7 +256,7 @@ fn closing_never_waits_for_a_thread_that_has_failed() {
         let sound = pool.write_block(at(0, 0, 1), vec![0; 1024]);
         done.send((sound.is_ok(), pool.close().map_err(|error| error.kind()))).unwrap();
     });
-    let (_, closed) = finished.recv_timeout(Duration::from_secs(60)).expect("close waits for ever");
+    let (_, closed) = finished.recv_timeout(Duration::from_mins(1)).expect("close waits for ever");
     assert!(closed.is_ok() || closed == Err(ErrorKind::InvalidArgument));
     assert!(!volume.has_writers().unwrap());
 }

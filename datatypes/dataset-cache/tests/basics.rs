@@ -300,7 +300,7 @@ fn a_use_is_noted_once_in_a_while() {
     let (_, now) = common::ticking();
     let clock = now.clone();
     let options = CacheOptions::new().clock(Arc::new(move || clock.load(Ordering::SeqCst)));
-    let options = options.touch_granularity(Duration::from_secs(60));
+    let options = options.touch_granularity(Duration::from_mins(1));
     let cache = options.create(&path, 8 << 20).unwrap();
     cache.insert(&key(1), &[1]).unwrap();
     let used = || {

@@ -158,7 +158,7 @@ mod tests {
         let updater = Updater::new(2);
         let guard = updater.start(1).unwrap();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| updater.block_on_updating_for(Duration::from_secs(60)));
+            let waiting = scope.spawn(|| updater.block_on_updating_for(Duration::from_mins(1)));
             guard.stop();
             assert!(waiting.join().unwrap(), "long before the minute is over");
         });

@@ -94,7 +94,7 @@ async fn state(objects: &Objects) -> [Option<usize>; 2] {
 }
 
 fn everything() -> SystemTime {
-    SystemTime::now() + Duration::from_secs(3600)
+    SystemTime::now() + Duration::from_hours(1)
 }
 
 #[tokio::test]

@@ -220,7 +220,7 @@ fn run(objects: Objects, program: &[Op], check: impl AsyncFnOnce(&Objects)) {
         }
         both.compare_all().await;
         // Nothing was abandoned, so a sweep of everything changes nothing.
-        let swept = both.objects.sweep(SystemTime::now() + Duration::from_secs(3600)).await.unwrap();
+        let swept = both.objects.sweep(SystemTime::now() + Duration::from_hours(1)).await.unwrap();
         assert_eq!(swept, kvdag_object_store::Swept::default());
         both.compare_all().await;
         check(&both.objects).await;

@@ -36,7 +36,7 @@ async fn overtake<O: AsyncFnOnce(&kvdag_object_store::Objects) -> Result<(), Err
     store.intrude(u64::MAX, || {});
     if intruded {
         check(&objects, outcome).await;
-        objects.sweep(SystemTime::now() + Duration::from_secs(60)).await.unwrap();
+        objects.sweep(SystemTime::now() + Duration::from_mins(1)).await.unwrap();
         assert_nothing_leaked(&store, &objects).await;
     }
     intruded
@@ -160,7 +160,7 @@ async fn a_writer_that_is_swept_is_told_and_leaves_nothing() {
             upload.complete().await.map(|_| ())
         },
         |objects| {
-            let later = SystemTime::now() + Duration::from_secs(60);
+            let later = SystemTime::now() + Duration::from_mins(1);
             objects.sweep(later).now_or_never().unwrap().unwrap();
         },
         async |objects, outcome| {

@@ -41,7 +41,7 @@ pub fn client(endpoint: &str, bucket: &str, conditions: S3ConditionalPut) -> Arc
         .with_access_key_id(KEY_ID)
         .with_secret_access_key(SECRET)
         .with_conditional_put(conditions)
-        .with_retry(RetryConfig { backoff, max_retries: 3, retry_timeout: Duration::from_secs(60) })
+        .with_retry(RetryConfig { backoff, max_retries: 3, retry_timeout: Duration::from_mins(1) })
         .with_client_options(ClientOptions::new().with_allow_http(true).with_no_system_certificates(true))
         .build();
     Arc::new(store.unwrap())

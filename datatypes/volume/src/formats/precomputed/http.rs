@@ -43,7 +43,7 @@ impl Default for HttpOptions {
 }
 
 /// No answer takes longer, however steadily it comes.
-const LONGEST_ANSWER: Duration = Duration::from_secs(600);
+const LONGEST_ANSWER: Duration = Duration::from_mins(10);
 /// No pause is longer, whatever the server asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Redirects in a row.
