@@ -94,6 +94,31 @@ fn what_a_zarr_says_is_written_again() {
     assert_eq!(read_file(&path).unwrap().0, info);
 }
 
+#[test]
+fn chunks_are_found_under_every_kind_of_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.zarr");
+    let info = image(DType::U16);
+    write_file(&path, &info, &sample(&info), chunked([7, 5, 3])).unwrap();
+    let mut json: Value = serde_json::from_slice(&fs::read(path.join("zarr.json")).unwrap()).unwrap();
+    let mut before = ["c/0/0/0", "c/0/0/1"];
+    for (encoding, names) in [
+        (json!("default"), before),
+        (json!({"name": "default", "configuration": {"separator": "."}}), ["c.0.0.0", "c.0.0.1"]),
+        (json!("v2"), ["0.0.0", "0.0.1"]),
+        (json!({"name": "v2", "configuration": {"separator": "/"}}), ["0/0/0", "0/0/1"]),
+    ] {
+        fs::create_dir_all(path.join("0/0")).unwrap();
+        for (from, to) in before.into_iter().zip(names) {
+            fs::rename(path.join(from), path.join(to)).unwrap();
+        }
+        before = names;
+        json["chunk_key_encoding"] = encoding;
+        fs::write(path.join("zarr.json"), json.to_string()).unwrap();
+        assert_eq!(read_file(&path).unwrap().1, sample(&info), "{names:?}");
+    }
+}
+
 /// What an OME-Zarr image, or the array in it, fails with when its metadata is changed.
 fn zarr_failure(file: &str, change: impl FnOnce(&mut Value)) -> ErrorKind {
     let dir = tempfile::tempdir().unwrap();

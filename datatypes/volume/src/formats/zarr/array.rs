@@ -1,113 +1,90 @@
 //! Reads arrays.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use chunks::{Coords, Grid, Region, copy_region, fill_region, zeroed};
-use engine_api::{Error, Result};
+use chunks::{Coords, Fill, Grid, Region, copy_region, fill_region};
+use engine_api::Result;
+use zarrs::array::{
+    Array, ArrayBuilder, ArrayBytes, ArrayError, ArrayMetadataV3, ArrayPartialDecoderTraits, ArraySubset,
+    ChunkShape, CodecOptions,
+};
 
-use super::codecs::{Chain, Sharding};
+use super::codecs::{Sharding, chain, most_bytes};
 use super::corrupt;
-use super::metadata::{ArrayMetadata, KeyEncoding};
+use super::metadata::ArrayMetadata;
+use super::store::{Folder, failed, native_order};
 use crate::formats::info::ImageInfo;
-use crate::formats::linear::read_failed;
 use crate::formats::regions::{RegionReader, check_request};
 
 /// An array in a folder.
 pub(super) struct ZarrArray {
-    folder: PathBuf,
     image: ImageInfo,
+    array: Array<Folder>,
     /// Of the chunks that are decoded by themselves, in shards or not.
     grid: Grid,
-    keys: KeyEncoding,
-    chain: Chain,
-    sharding: Option<Sharding>,
+    /// The shape of a shard where there are any.
+    shards: Option<Vec<u64>>,
+    options: CodecOptions,
 }
 
-/// A shard that is open, with where its chunks are.
-struct Shard {
-    file: File,
-    length: u64,
-    index: Vec<[u64; 2]>,
-}
+/// The shards of one read that are there, each with the index that was read of it.
+type Shards = HashMap<Vec<u64>, Option<Arc<dyn ArrayPartialDecoderTraits>>>;
 
 impl ZarrArray {
-    pub(super) fn new(folder: &Path, array: &ArrayMetadata, image: ImageInfo) -> Result<Self> {
-        let stored = array.stored_shape()?;
-        let (chain, sharding) = array.chain(&stored)?;
-        let grid = array.grid(sharding.as_ref().map_or(&stored, |sharding| &sharding.chunk_shape))?;
-        Ok(Self { folder: folder.to_owned(), image, grid, keys: array.keys()?, chain, sharding })
+    /// Opens an array in its folder. All that sizes what zarrs allocates is checked before.
+    pub(super) fn new(folder: &Path, metadata: &ArrayMetadata, image: ImageInfo) -> Result<Self> {
+        let (ArrayMetadataV3 { shape, codecs, chunk_grid, .. }, dtype) = (&metadata.array, image.dtype());
+        let numbers = |shape: &ChunkShape| shape.iter().map(|extent| extent.get()).collect::<Vec<_>>();
+        let stored = metadata.stored_shape()?;
+        let sharding = Sharding::of_array(codecs, &stored)?;
+        let shards = sharding.is_some().then(|| numbers(&stored));
+        let chunk_shape = numbers(sharding.as_ref().map_or(&stored, Sharding::chunk_shape));
+        let grid = Grid::new(shape, &chunk_shape, dtype)?;
+        let most = most_bytes(grid.chunk_bytes());
+        let most_read = sharding.as_ref().map_or(0, Sharding::index_bytes).max(most);
+        let codecs = sharding.map_or_else(|| chain(codecs, most), |sharding| sharding.chain(most))?;
+        let array = ArrayBuilder::new(&**shape, chunk_grid.clone(), dtype.numpy_name(), metadata.fill()?)
+            .chunk_key_encoding(metadata.keys()?)
+            .array_to_array_codecs(codecs.array_to_array_codecs().to_vec())
+            .array_to_bytes_codec(Arc::clone(codecs.array_to_bytes_codec()))
+            .bytes_to_bytes_codecs(codecs.bytes_to_bytes_codecs().to_vec())
+            .build(Arc::new(Folder::new(folder, most_read)), "/")
+            .map_err(|error| corrupt("its metadata don't make an array").caused_by(error))?;
+        let mut fill = array.fill_value().as_ne_bytes().to_vec();
+        native_order(dtype.size(), &mut fill);
+        let grid = grid.with_fill(Fill::from_bytes(dtype, &fill)?)?;
+        Ok(Self { image, array, grid, shards, options: on_this_thread() })
     }
 
-    /// A chunk that has a file of its own.
+    /// A chunk that has a file of its own, whole.
     fn read_alone(&self, coords: &Coords) -> Result<Option<Vec<u8>>> {
-        let Some(mut file) = self.open(&unsigned(coords))? else { return Ok(None) };
-        let length = file.metadata().map_err(read_failed)?.len();
-        self.read_and_decode(&mut file, length).map(Some)
+        let coords: Vec<u64> = coords.iter().map(|at| u64::from(at.unsigned_abs())).collect();
+        let chunk = self.array.retrieve_chunk_if_exists_opt::<ArrayBytes<'_>>(&coords, &self.options);
+        chunk.map_err(failed)?.map(|chunk| self.elements(chunk)).transpose()
     }
 
-    /// A chunk in a shard.
-    fn read_in_shard(
-        &self,
-        sharding: &Sharding,
-        coords: &Coords,
-        shards: &mut HashMap<Vec<u64>, Option<Shard>>,
-    ) -> Result<Option<Vec<u8>>> {
-        let coords = unsigned(coords);
-        let shard_coords: Vec<u64> =
-            coords.iter().zip(&sharding.chunks).map(|(at, chunks)| at / chunks).collect();
-        if !shards.contains_key(&shard_coords) {
-            let shard = self.open_shard(sharding, &shard_coords)?;
-            shards.insert(shard_coords.clone(), shard);
+    /// A part of a chunk in a shard.
+    fn read_in_shard(&self, shape: &[u64], part: &Region, shards: &mut Shards) -> Result<Option<Vec<u8>>> {
+        let starts = || part.offset().iter().map(|at| at.unsigned_abs()).zip(shape);
+        let coords: Vec<u64> = starts().map(|(at, extent)| at / extent).collect();
+        if !shards.contains_key(&coords) {
+            let shard = self.array.partial_decoder_opt(&coords, &self.options).map_err(failed)?;
+            let is_there = shard.exists().map_err(failed)?;
+            shards.insert(coords.clone(), is_there.then_some(shard));
         }
-        let Some(Some(shard)) = shards.get_mut(&shard_coords) else { return Ok(None) };
-        let place =
-            coords.iter().zip(&sharding.chunks).fold(0, |place, (at, chunks)| place * chunks + at % chunks);
-        let entry = usize::try_from(place).ok().and_then(|place| shard.index.get(place));
-        let Some([start, bytes]) = entry.copied() else { return Err(corrupt("a shard lacks a chunk")) };
-        if (start, bytes) == (u64::MAX, u64::MAX) {
-            return Ok(None);
-        }
-        if start.checked_add(bytes).is_none_or(|end| end > shard.length) {
-            return Err(corrupt("a chunk lies outside of its shard")
-                .with("start", start)
-                .with("bytes", bytes));
-        }
-        shard.file.seek(SeekFrom::Start(start)).map_err(read_failed)?;
-        self.read_and_decode(&mut shard.file, bytes).map(Some)
+        let Some(Some(shard)) = shards.get(&coords) else { return Ok(None) };
+        let within = starts().map(|(at, extent)| at % extent).zip(part.shape());
+        let within = ArraySubset::from(within.map(|(start, length)| start..start + length));
+        let data = shard.partial_decode(&within, &self.options).map_err(failed)?;
+        self.elements(data).map(Some)
     }
 
-    fn open_shard(&self, sharding: &Sharding, coords: &[u64]) -> Result<Option<Shard>> {
-        let Some(mut file) = self.open(coords)? else { return Ok(None) };
-        let length = file.metadata().map_err(read_failed)?.len();
-        let bytes = sharding.index_bytes();
-        let at = match u64::try_from(bytes).ok().and_then(|bytes| length.checked_sub(bytes)) {
-            Some(_) if sharding.index_at_start => 0,
-            Some(at) => at,
-            None => return Err(corrupt("a shard is shorter than its index")),
-        };
-        let mut index = zeroed(bytes)?;
-        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut index)).map_err(read_failed)?;
-        Ok(Some(Shard { file, length, index: sharding.decode_index(index)? }))
-    }
-
-    fn open(&self, coords: &[u64]) -> Result<Option<File>> {
-        match File::open(self.folder.join(self.keys.name(coords))) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::from_io(error, "a chunk can't be opened")),
-        }
-    }
-
-    fn read_and_decode(&self, file: &mut File, bytes: u64) -> Result<Vec<u8>> {
-        let length =
-            usize::try_from(bytes).ok().filter(|bytes| *bytes <= Chain::most_bytes(self.grid.chunk_bytes()));
-        let Some(length) = length else { return Err(corrupt("a chunk is longer than its shape says")) };
-        let mut encoded = zeroed(length)?;
-        file.read_exact(&mut encoded).map_err(read_failed)?;
-        self.chain.decode(encoded, self.grid.chunk_shape(), self.grid.element_size())
+    fn elements(&self, chunk: ArrayBytes<'_>) -> Result<Vec<u8>> {
+        let mut data = chunk.into_fixed().map_err(|error| failed(ArrayError::from(error)))?.into_owned();
+        native_order(self.grid.element_size(), &mut data);
+        Ok(data)
     }
 }
 
@@ -122,25 +99,25 @@ impl RegionReader for ZarrArray {
 
     fn read_region(&self, region: &Region, out: &mut [u8]) -> Result<()> {
         check_request(&self.image, region, out.len())?;
-        let mut shards = HashMap::new();
-        for coords in self.grid.chunks_in(region)? {
-            let chunk = self.grid.chunk_region(&coords)?;
+        let grid = &self.grid;
+        let mut shards = Shards::new();
+        for coords in grid.chunks_in(region)? {
+            let chunk = grid.chunk_region(&coords)?;
             let Some(overlap) = chunk.intersection(region) else { continue };
-            let data = match &self.sharding {
-                None => self.read_alone(&coords),
-                Some(sharding) => self.read_in_shard(sharding, &coords, &mut shards),
-            }
-            .map_err(|error| error.with("chunk", coords))?;
-            match data {
-                Some(data) => copy_region(&data, &chunk, out, region, &overlap, self.grid.element_size())?,
-                None => fill_region(out, region, &overlap, self.grid.fill())?,
+            let (data, read) = match &self.shards {
+                None => (self.read_alone(&coords), &chunk),
+                Some(shape) => (self.read_in_shard(shape, &overlap, &mut shards), &overlap),
+            };
+            match data.map_err(|error| error.with("chunk", coords))? {
+                Some(data) => copy_region(&data, read, out, region, &overlap, grid.element_size())?,
+                None => fill_region(out, region, &overlap, grid.fill())?,
             }
         }
         Ok(())
     }
 }
 
-/// The coordinates of a chunk in bounds, of which none is negative.
-fn unsigned(coords: &Coords) -> Vec<u64> {
-    coords.iter().map(|at| u64::from(at.unsigned_abs())).collect()
+/// The threads are those of who reads and writes chunks.
+pub(super) fn on_this_thread() -> CodecOptions {
+    CodecOptions::default().with_concurrent_target(1)
 }

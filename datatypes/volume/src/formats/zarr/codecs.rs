@@ -1,289 +1,154 @@
-//! The codecs of chunks.
+//! The codecs of arrays: those of zarrs that neither decompress nor allocate, and ours around them.
 
-use std::io::Read;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
-use chunks::{DType, MAX_RANK, zeroed};
 use engine_api::{Error, ErrorKind, Result};
-use flate2::read::MultiGzDecoder;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use zarrs::array::codec::{
+    BytesCodec, BytesCodecConfigurationV1, Crc32cCodec, ShardingCodec, ShardingCodecConfigurationV1,
+    TransposeCodec, TransposeCodecConfigurationV1,
+};
+use zarrs::array::{
+    ArrayToArrayCodecTraits, ArrayToBytesCodecTraits, BytesToBytesCodecTraits, ChunkShape, CodecChain,
+};
+use zarrs::metadata::v3::MetadataV3;
 
-use super::blosc;
-use super::metadata::Extension;
+use super::bounded::{Bounded, Method};
 use super::{corrupt, unsupported};
-use crate::formats::bytes::{ByteOrder, swap_elements};
-use crate::formats::linear::read_failed;
 
 /// A shard that lists more chunks than these isn't opened: each takes 16 bytes of memory.
-const MOST_CHUNKS_IN_SHARD: u64 = 1 << 22;
+const MOST_CHUNKS_IN_SHARD: usize = 1 << 22;
 
-/// From a chunk's elements to the bytes that are stored.
-#[derive(Clone, Debug)]
-pub(super) struct Chain {
-    transpositions: Vec<Vec<usize>>,
-    order: ByteOrder,
-    compressors: Vec<Compressor>,
-}
+/// The most codecs of a chunk or an index: zarrs nests what it reads a part of a shard with, and the stack with it.
+const MOST_CODECS: usize = 64;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compressor {
-    Gzip,
-    Zstd,
-    Crc32c,
-    Blosc,
+/// The longest that the bytes of a chunk can be after any of the codecs: no compressor that is worth its name
+/// makes them twice as long.
+pub(super) fn most_bytes(chunk_bytes: usize) -> usize {
+    chunk_bytes.saturating_mul(2).saturating_add(1 << 16)
 }
 
 /// How the chunks of a shard are found.
-#[derive(Clone, Debug)]
 pub(super) struct Sharding {
-    /// The shape of the chunks in a shard.
-    pub(super) chunk_shape: Vec<u64>,
-    /// The number of chunks in a shard along each axis.
-    pub(super) chunks: Vec<u64>,
-    pub(super) index_at_start: bool,
-    index: Chain,
-}
-
-impl Chain {
-    /// The codecs of an array. Those of a sharded one are the codecs of the chunks in its shards.
-    pub(super) fn of_array(
-        codecs: &[Extension],
-        stored_shape: &[u64],
-        dtype: DType,
-    ) -> Result<(Self, Option<Sharding>)> {
-        let [only] = codecs else { return Ok((Self::parse(codecs, stored_shape.len(), dtype)?, None)) };
-        if only.name() != "sharding_indexed" {
-            return Ok((Self::parse(codecs, stored_shape.len(), dtype)?, None));
-        }
-        let chunk_shape: Vec<u64> = only.parsed("chunk_shape")?;
-        let fits = chunk_shape.len() == stored_shape.len()
-            && chunk_shape
-                .iter()
-                .zip(stored_shape)
-                .all(|(chunk, shard)| *chunk > 0 && shard.is_multiple_of(*chunk));
-        if !fits {
-            return Err(corrupt("its shards aren't whole numbers of chunks"));
-        }
-        let chunks: Vec<u64> =
-            stored_shape.iter().zip(&chunk_shape).map(|(shard, chunk)| shard / chunk).collect();
-        let count = chunks.iter().try_fold(1u64, |product, count| product.checked_mul(*count));
-        if count.is_none_or(|count| count > MOST_CHUNKS_IN_SHARD) {
-            return Err(Error::new(ErrorKind::TooLarge, "a shard has too many chunks")
-                .with("chunks", format_args!("{chunks:?}"))
-                .with("limit", MOST_CHUNKS_IN_SHARD));
-        }
-        let inner: Vec<Extension> = only.parsed("codecs")?;
-        let index_codecs: Vec<Extension> = only.parsed("index_codecs")?;
-        let index = Self::parse(&index_codecs, chunks.len() + 1, DType::U64)?;
-        let fixed =
-            index.transpositions.is_empty() && index.compressors.iter().all(|one| *one == Compressor::Crc32c);
-        if !fixed {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "a shard's index has a length that isn't known before",
-            ));
-        }
-        let index_at_start = match only.get("index_location").map(Value::as_str) {
-            None | Some(Some("end")) => false,
-            Some(Some("start")) => true,
-            Some(_) => {
-                return Err(corrupt("the index of its shards is neither at their start nor at their end"));
-            }
-        };
-        let chain = Self::parse(&inner, stored_shape.len(), dtype)?;
-        Ok((chain, Some(Sharding { chunk_shape, chunks, index_at_start, index })))
-    }
-
-    fn parse(codecs: &[Extension], rank: usize, dtype: DType) -> Result<Self> {
-        let mut chain =
-            Self { transpositions: Vec::new(), order: ByteOrder::Little, compressors: Vec::new() };
-        let mut is_bytes = false;
-        for codec in codecs {
-            let compressor = match codec.name() {
-                "transpose" if !is_bytes => {
-                    let order: Vec<usize> = codec.parsed("order")?;
-                    if order.len() != rank || !(0..rank).all(|axis| order.contains(&axis)) {
-                        return Err(corrupt("a transposition isn't one of its axes"));
-                    }
-                    chain.transpositions.push(order);
-                    continue;
-                }
-                "bytes" if !is_bytes => {
-                    chain.order = match codec.get("endian").map(Value::as_str) {
-                        Some(Some("little")) => ByteOrder::Little,
-                        Some(Some("big")) => ByteOrder::Big,
-                        None if dtype.size() == 1 => ByteOrder::Little,
-                        _ => return Err(corrupt("the order of its elements' bytes isn't said")),
-                    };
-                    is_bytes = true;
-                    continue;
-                }
-                "gzip" => Compressor::Gzip,
-                "zstd" => Compressor::Zstd,
-                "crc32c" => Compressor::Crc32c,
-                "blosc" => Compressor::Blosc,
-                other => return Err(unsupported("codec", other)),
-            };
-            if !is_bytes {
-                return Err(corrupt("it compresses elements before they are bytes"));
-            }
-            chain.compressors.push(compressor);
-        }
-        if is_bytes { Ok(chain) } else { Err(corrupt("its elements never become bytes")) }
-    }
-
-    /// The longest that the bytes of a chunk can be after any of the codecs: no compressor that is worth its
-    /// name makes them twice as long.
-    pub(super) fn most_bytes(chunk_bytes: usize) -> usize {
-        chunk_bytes.saturating_mul(2).saturating_add(1 << 16)
-    }
-
-    /// The elements of a chunk.
-    pub(super) fn decode(&self, encoded: Vec<u8>, shape: &[u64], size: usize) -> Result<Vec<u8>> {
-        let elements: u64 = shape.iter().product();
-        let bytes = usize::try_from(elements).unwrap_or(usize::MAX).saturating_mul(size);
-        let mut data = encoded;
-        for compressor in self.compressors.iter().rev() {
-            data = compressor.decode(data, Self::most_bytes(bytes))?;
-        }
-        if data.len() != bytes {
-            return Err(corrupt("a chunk isn't as long as its shape says")
-                .with("expected", bytes)
-                .with("found", data.len()));
-        }
-        if self.order == ByteOrder::Big {
-            swap_elements(size, &mut data);
-        }
-        for (at, order) in self.transpositions.iter().enumerate().rev() {
-            // What this transposition was given: the shape after those before it.
-            let mut before = shape.to_vec();
-            for earlier in &self.transpositions[..at] {
-                before = earlier.iter().map(|axis| before[*axis]).collect();
-            }
-            data = untranspose(&data, &before, order, size)?;
-        }
-        Ok(data)
-    }
+    configuration: ShardingCodecConfigurationV1,
+    index: Arc<CodecChain>,
+    /// The number of chunks in a shard.
+    count: usize,
 }
 
 impl Sharding {
+    /// That of an array that has shards.
+    pub(super) fn of_array(codecs: &[MetadataV3], stored: &[NonZeroU64]) -> Result<Option<Self>> {
+        let [only] = codecs else { return Ok(None) };
+        if only.name() != "sharding_indexed" {
+            return Ok(None);
+        }
+        let configuration: ShardingCodecConfigurationV1 = typed(only)?;
+        let chunk_shape = &configuration.chunk_shape;
+        let fits = chunk_shape.len() == stored.len()
+            && stored.iter().zip(chunk_shape).all(|(shard, chunk)| shard.get().is_multiple_of(chunk.get()));
+        if !fits {
+            return Err(corrupt("its shards aren't whole numbers of chunks"));
+        }
+        let count = stored
+            .iter()
+            .zip(chunk_shape)
+            .try_fold(1u64, |product, (shard, chunk)| product.checked_mul(shard.get() / chunk.get()))
+            .and_then(|count| usize::try_from(count).ok())
+            .filter(|count| *count <= MOST_CHUNKS_IN_SHARD)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::TooLarge, "a shard has too many chunks")
+                    .with("shard", format_args!("{stored:?}"))
+                    .with("chunk", format_args!("{chunk_shape:?}"))
+                    .with("limit", MOST_CHUNKS_IN_SHARD)
+            })?;
+        let index = Arc::new(index_chain(&configuration.index_codecs)?);
+        Ok(Some(Self { configuration, index, count }))
+    }
+
+    pub(super) fn chunk_shape(&self) -> &ChunkShape {
+        &self.configuration.chunk_shape
+    }
+
     /// The length of the index in bytes.
     pub(super) fn index_bytes(&self) -> usize {
-        let count: u64 = self.chunks.iter().product();
-        // It was checked against a limit.
-        usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(16) + 4 * self.index.compressors.len()
+        self.count * 16 + self.index.bytes_to_bytes_codecs().len() * 4
     }
 
-    /// Where each chunk begins, and how long it is.
-    pub(super) fn decode_index(&self, encoded: Vec<u8>) -> Result<Vec<[u64; 2]>> {
-        let shape: Vec<u64> = self.chunks.iter().copied().chain([2]).collect();
-        let data = self.index.decode(encoded, &shape, 8)?;
-        let (numbers, _) = data.as_chunks::<8>();
-        let (entries, _) = numbers.as_chunks::<2>();
-        Ok(entries.iter().map(|entry| entry.map(u64::from_le_bytes)).collect())
+    /// The codecs of the array, of which this is the only one.
+    pub(super) fn chain(self, most: usize) -> Result<CodecChain> {
+        let ShardingCodecConfigurationV1 { chunk_shape, codecs, index_location, .. } = self.configuration;
+        let inner = Arc::new(chain(&codecs, most)?);
+        let sharding = ShardingCodec::new(chunk_shape, inner, self.index, index_location);
+        Ok(CodecChain::new(Vec::new(), Arc::new(sharding), Vec::new()))
     }
 }
 
-impl Compressor {
-    fn decode(self, data: Vec<u8>, most: usize) -> Result<Vec<u8>> {
-        match self {
-            Self::Gzip => read_at_most(MultiGzDecoder::new(data.as_slice()), most),
-            Self::Zstd => {
-                let decoder =
-                    zstd::stream::read::Decoder::with_buffer(data.as_slice()).map_err(read_failed)?;
-                read_at_most(decoder, most).map_err(|error| damaged().caused_by(error))
+/// The codecs of a shard's index, whose length has to be known before.
+fn index_chain(codecs: &[MetadataV3]) -> Result<CodecChain> {
+    let [bytes, checksums @ ..] = few(codecs)? else {
+        return Err(corrupt("the index of its shards never becomes bytes"));
+    };
+    if bytes.name() != "bytes" || checksums.iter().any(|codec| codec.name() != "crc32c") {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "a shard's index has a length that isn't known before",
+        ));
+    }
+    let checksums = checksums.iter().map(|_| Arc::new(Crc32cCodec::new()).into_dyn()).collect();
+    Ok(CodecChain::new(Vec::new(), bytes_codec(bytes)?, checksums))
+}
+
+/// The codecs of a chunk whose bytes are `most` at most after any of them.
+///
+/// They aren't looked up among those that are registered in the process, which may be anybody's.
+pub(super) fn chain(codecs: &[MetadataV3], most: usize) -> Result<CodecChain> {
+    let mut transpositions: Vec<Arc<dyn ArrayToArrayCodecTraits>> = Vec::new();
+    let mut bytes = None;
+    let mut compressors = Vec::new();
+    for codec in few(codecs)? {
+        match codec.name() {
+            "transpose" if bytes.is_none() => {
+                let TransposeCodecConfigurationV1 { order } = typed(codec)?;
+                transpositions.push(Arc::new(TransposeCodec::new(order)));
             }
-            Self::Blosc => blosc::decode(&data, most),
-            Self::Crc32c => {
-                let Some((content, checksum)) = data.split_last_chunk::<4>() else { return Err(damaged()) };
-                if crc32c::crc32c(content) != u32::from_le_bytes(*checksum) {
-                    return Err(corrupt("a checksum doesn't hold"));
-                }
-                let length = content.len();
-                let mut data = data;
-                data.truncate(length);
-                Ok(data)
-            }
+            "bytes" if bytes.is_none() => bytes = Some(bytes_codec(codec)?),
+            "gzip" => compressors.push(Method::Gzip),
+            "zstd" => compressors.push(Method::Zstd),
+            "crc32c" => compressors.push(Method::Crc32c),
+            "blosc" => compressors.push(Method::Blosc),
+            other => return Err(unsupported("codec", other)),
+        }
+        if bytes.is_none() && !compressors.is_empty() {
+            return Err(corrupt("it compresses elements before they are bytes"));
         }
     }
+    let bytes = bytes.ok_or_else(|| corrupt("its elements never become bytes"))?;
+    if compressors.is_empty() {
+        compressors.push(Method::Stored);
+    }
+    let compressors = compressors.into_iter().map(|method| Bounded::codec(method, most));
+    Ok(CodecChain::new(transpositions, bytes, compressors.collect()))
 }
 
-fn read_at_most(input: impl Read, most: usize) -> Result<Vec<u8>> {
-    let mut data = Vec::new();
-    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    input.take(limit).read_to_end(&mut data).map_err(read_failed)?;
-    if data.len() > most { Err(corrupt("a chunk is longer than its shape says")) } else { Ok(data) }
+fn few(codecs: &[MetadataV3]) -> Result<&[MetadataV3]> {
+    if codecs.len() > MOST_CODECS {
+        return Err(Error::new(ErrorKind::TooLarge, "the Zarr has too many codecs")
+            .with("codecs", codecs.len())
+            .with("limit", MOST_CODECS));
+    }
+    Ok(codecs)
 }
 
-fn damaged() -> Error {
-    corrupt("a chunk's compressed data is damaged")
+fn bytes_codec(codec: &MetadataV3) -> Result<Arc<dyn ArrayToBytesCodecTraits>> {
+    let BytesCodecConfigurationV1 { endian } = typed(codec)?;
+    Ok(Arc::new(BytesCodec::new(endian)))
 }
 
-/// Elements in the order that they had before their axes were put into another: axis `at` of what is given was
-/// axis `order[at]` of `shape`.
-fn untranspose(data: &[u8], shape: &[u64], order: &[usize], size: usize) -> Result<Vec<u8>> {
-    let mut out = zeroed(data.len())?;
-    let narrow = |length: u64| usize::try_from(length).unwrap_or(usize::MAX);
-    // The place of an element in `out` moves by this much along each axis of what is given.
-    let mut strides = [0; MAX_RANK + 1];
-    let mut lengths = [1; MAX_RANK + 1];
-    for (at, axis) in order.iter().enumerate() {
-        strides[at] = shape[axis + 1..].iter().map(|length| narrow(*length)).product::<usize>() * size;
-        lengths[at] = narrow(shape[*axis]);
-    }
-    let rank = order.len();
-    let mut index = [0; MAX_RANK + 1];
-    let mut place = 0;
-    for element in data.chunks_exact(size) {
-        out[place..place + size].copy_from_slice(element);
-        for at in (0..rank).rev() {
-            index[at] += 1;
-            place += strides[at];
-            if index[at] < lengths[at] {
-                break;
-            }
-            place -= strides[at] * lengths[at];
-            index[at] = 0;
-        }
-    }
-    Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn axes_go_back_to_where_they_were() {
-        // 2 x 3 as columns.
-        let columns = [0, 3, 1, 4, 2, 5];
-        assert_eq!(untranspose(&columns, &[2, 3], &[1, 0], 1).unwrap(), [0, 1, 2, 3, 4, 5]);
-        let shape = [2, 3, 4];
-        let order = [2, 0, 1];
-        // given[c][a][b] = original[a][b][c]
-        let original = |a: usize, b: usize, c: usize| u8::try_from((a * 3 + b) * 4 + c).unwrap();
-        let mut given = Vec::new();
-        for c in 0..4 {
-            for a in 0..2 {
-                for b in 0..3 {
-                    given.extend([original(a, b, c), 0x80]);
-                }
-            }
-        }
-        let expected: Vec<u8> = (0..24).flat_map(|value| [value, 0x80]).collect();
-        assert_eq!(untranspose(&given, &shape, &order, 2).unwrap(), expected);
-    }
-
-    #[test]
-    fn what_inflates_beyond_a_chunk_is_corrupt() {
-        let zeros = vec![0; 10 << 20];
-        let packed = zstd::bulk::compress(&zeros, 1).unwrap();
-        assert!(packed.len() < 2000);
-        let error = Compressor::Zstd.decode(packed, 1 << 20).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Corrupt);
-        // A frame that claims 2^62 bytes and has none.
-        let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xe0];
-        frame.extend((1u64 << 62).to_le_bytes());
-        frame.extend([1, 0, 0]);
-        assert!(Compressor::Zstd.decode(frame, 1 << 20).is_err());
-    }
+/// The configuration of a part of the metadata.
+pub(super) fn typed<T: DeserializeOwned>(part: &MetadataV3) -> Result<T> {
+    part.to_typed_configuration().map_err(|error| {
+        corrupt("a configuration can't be read").with("of", part.name().escape_debug()).caused_by(error)
+    })
 }

@@ -2,16 +2,19 @@
 //! one image.
 //!
 //! The layouts are those of <https://zarr-specs.readthedocs.io/en/latest/v3/core/> and
-//! <https://ngff.openmicroscopy.org/0.5/>. Axes are in C order already. Chunks are read through the codecs
-//! `bytes`, `transpose`, `gzip`, `zstd`, `crc32c`, `blosc` and
-//! `sharding_indexed`, each of which writes no more than the
-//! chunk can have; they are written as `bytes` and `zstd`, and not at all where every element is zero.
+//! <https://ngff.openmicroscopy.org/0.5/>, and the crate `zarrs` knows the first. Axes are in C order already.
+//! Chunks are read through the codecs `bytes`, `transpose`, `gzip`, `zstd`, `crc32c`, `blosc` and
+//! `sharding_indexed`, each of which writes no more than the chunk can have: what decompresses is ours, and what
+//! zarrs allocates by is checked before. They are written as `bytes` and `zstd`, and not at all where every
+//! element is zero.
 
 mod array;
 mod blosc;
+mod bounded;
 mod codecs;
 mod metadata;
 mod ome;
+mod store;
 mod write;
 
 use std::path::Path;

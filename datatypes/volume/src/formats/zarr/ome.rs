@@ -112,13 +112,9 @@ impl Multiscale {
         })
     }
 
-    /// The metadata of the group.
-    pub(super) fn group(&self) -> Value {
-        json!({
-            "zarr_format": 3,
-            "node_type": "group",
-            "attributes": { "ome": { "version": VERSION, "multiscales": [self] } },
-        })
+    /// The attributes of the group.
+    pub(super) fn attributes(&self) -> Map<String, Value> {
+        Map::from_iter([("ome".to_owned(), json!({ "version": VERSION, "multiscales": [self] }))])
     }
 
     pub(super) fn scales(&self) -> usize {

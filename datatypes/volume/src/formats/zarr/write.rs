@@ -1,27 +1,29 @@
 //! Writes arrays and OME-Zarr images.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use chunks::{DType, Grid, Region, copy_region, for_each_parallel, zeroed};
+use chunks::{Grid, Region, copy_region, for_each_parallel, zeroed};
 use engine_api::{Error, ErrorKind, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
+use zarrs::array::codec::BytesCodec;
+use zarrs::array::{Array, ArrayBuilder, ArrayBytes, ArrayMetadataOptions, CodecOptions, FillValue};
+use zarrs::group::GroupBuilder;
 
-use super::METADATA;
+use super::array::on_this_thread;
+use super::bounded::Bounded;
 use super::ome::Multiscale;
+use super::store::{failed, native_order};
 use crate::formats::CreateOptions;
 use crate::formats::chunked::{ChunkedWriter, RowSink};
 use crate::formats::info::ImageInfo;
 use crate::formats::io::ImageWriter;
 use crate::formats::partial_dir::PartialDir;
 
-/// The level of zstd: its own default.
-const LEVEL: i32 = 3;
-
 struct ZarrRows {
-    dir: Arc<PartialDir>,
-    folder: PathBuf,
+    array: Array<PartialDir>,
     grid: Grid,
+    options: CodecOptions,
 }
 
 /// Creates an array.
@@ -32,11 +34,9 @@ pub(in crate::formats) fn create_array(
 ) -> Result<Box<dyn ImageWriter>> {
     let grid = grid_of(image, options)?;
     let attributes = image.metadata.get("zarr").and_then(|fields| fields.get("attributes"));
-    let text = text_of(&array_json(image, &grid, attributes))?;
+    let attributes = attributes.and_then(Value::as_object).cloned().unwrap_or_default();
     let dir = Arc::new(PartialDir::create(path, 1)?);
-    dir.write(Path::new(METADATA), &text)?;
-    let rows = ZarrRows { dir, folder: PathBuf::new(), grid };
-    Ok(Box::new(ChunkedWriter::new(image, grid.chunk_shape(), Box::new(rows))?))
+    create(dir, "/", image, grid, attributes)
 }
 
 /// Creates an OME-Zarr image with a scale for each image.
@@ -45,52 +45,47 @@ pub(in crate::formats) fn create_ome(
     images: &[ImageInfo],
     options: &CreateOptions,
 ) -> Result<Vec<Box<dyn ImageWriter>>> {
-    let group = text_of(&Multiscale::new(images)?.group())?;
+    let attributes = Multiscale::new(images)?.attributes();
     let grids = images.iter().map(|image| grid_of(image, options)).collect::<Result<Vec<_>>>()?;
     let dir = Arc::new(PartialDir::create(path, images.len())?);
-    dir.write(Path::new(METADATA), &group)?;
-    let mut writers: Vec<Box<dyn ImageWriter>> = Vec::new();
-    for (scale, (image, grid)) in images.iter().zip(grids).enumerate() {
-        let folder = PathBuf::from(scale.to_string());
-        dir.write(&folder.join(METADATA), &text_of(&array_json(image, &grid, None))?)?;
-        let rows = ZarrRows { dir: Arc::clone(&dir), folder, grid };
-        writers.push(Box::new(ChunkedWriter::new(image, grid.chunk_shape(), Box::new(rows))?));
-    }
-    Ok(writers)
+    let group = GroupBuilder::new().attributes(attributes).build(Arc::clone(&dir), "/");
+    group.map_err(not_made)?.store_metadata().map_err(failed)?;
+    let scales = images.iter().zip(grids).enumerate();
+    scales
+        .map(|(scale, (image, grid))| create(Arc::clone(&dir), &format!("/{scale}"), image, grid, Map::new()))
+        .collect()
 }
 
 fn grid_of(image: &ImageInfo, options: &CreateOptions) -> Result<Grid> {
     Grid::new(image.shape(), &options.chunk_shape_for(image), image.dtype())
 }
 
-fn array_json(image: &ImageInfo, grid: &Grid, attributes: Option<&Value>) -> Value {
+fn create(
+    dir: Arc<PartialDir>,
+    path: &str,
+    image: &ImageInfo,
+    grid: Grid,
+    attributes: Map<String, Value>,
+) -> Result<Box<dyn ImageWriter>> {
     let dtype = image.dtype();
     let names: Vec<Option<&str>> =
         image.axes().iter().map(|axis| Some(axis.name.as_str()).filter(|name| !name.is_empty())).collect();
-    let fill = if dtype == DType::Bool { json!(false) } else { json!(0) };
-    let mut array = json!({
-        "zarr_format": 3,
-        "node_type": "array",
-        "shape": image.shape(),
-        "data_type": dtype.numpy_name(),
-        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": grid.chunk_shape() } },
-        "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
-        "fill_value": fill,
-        "codecs": [
-            { "name": "bytes", "configuration": { "endian": "little" } },
-            { "name": "zstd", "configuration": { "level": LEVEL, "checksum": false } },
-        ],
-        "attributes": attributes.filter(|value| value.is_object()).cloned().unwrap_or_else(|| json!({})),
-    });
-    if names.iter().any(Option::is_some) {
-        array["dimension_names"] = json!(names);
-    }
-    array
+    let fill = FillValue::new(vec![0; dtype.size()]);
+    let array = ArrayBuilder::new(image.shape(), grid.chunk_shape(), dtype.numpy_name(), fill)
+        .array_to_bytes_codec(Arc::new(BytesCodec::little()))
+        .bytes_to_bytes_codecs(vec![Bounded::zstd()])
+        .attributes(attributes)
+        .dimension_names(names.iter().any(Option::is_some).then_some(names))
+        .build(dir, path)
+        .map_err(not_made)?;
+    let options = ArrayMetadataOptions::default().with_include_zarrs_metadata(false);
+    array.store_metadata_opt(&options).map_err(failed)?;
+    let rows = ZarrRows { array, grid, options: on_this_thread() };
+    Ok(Box::new(ChunkedWriter::new(image, grid.chunk_shape(), Box::new(rows))?))
 }
 
-fn text_of(json: &Value) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(json)
-        .map_err(|error| Error::new(ErrorKind::Internal, "the metadata can't be written").caused_by(error))
+fn not_made(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Internal, "the metadata can't be written").caused_by(error)
 }
 
 impl RowSink for ZarrRows {
@@ -107,19 +102,14 @@ impl RowSink for ZarrRows {
                 buffer.fill(0);
             }
             copy_region(data, region, buffer, &chunk, &overlap, size)?;
-            if grid.fill().fills(buffer) {
-                return Ok(());
-            }
-            let encoded = zstd::bulk::compress(buffer, LEVEL).map_err(|error| {
-                Error::new(ErrorKind::Internal, "a chunk can't be compressed").caused_by(error)
-            })?;
-            let mut name = self.folder.join("c");
-            name.extend(chunks[index].iter().map(i32::to_string));
-            self.dir.write(&name, &encoded)
+            native_order(size, buffer);
+            let coords: Vec<u64> = chunks[index].iter().map(|at| u64::from(at.unsigned_abs())).collect();
+            let elements = ArrayBytes::new_flen(buffer.as_slice());
+            self.array.store_chunk_opt(&coords, elements, &self.options).map_err(failed)
         })
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.dir.finish_one()
+        self.array.storage().finish_one()
     }
 }
