@@ -55,6 +55,8 @@ mod scan;
 mod serve;
 #[cfg(feature = "serve")]
 mod serve_catalog;
+#[cfg(all(any(feature = "blockfs", feature = "http"), feature = "serve"))]
+mod serve_single;
 #[cfg(all(feature = "http", feature = "serve"))]
 mod serve_source;
 mod show;

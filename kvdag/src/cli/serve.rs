@@ -13,7 +13,7 @@ use super::interrupt::{self, Careful};
 use super::output::Output;
 use super::serve_catalog::StoreCatalog;
 #[cfg(feature = "http")]
-use super::serve_source::SourceCatalog;
+use super::serve_source;
 use super::store;
 use super::through::ThroughArgs;
 
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
         let through = args.through.open(&args.store)?;
         through.tell();
         let shown = source.url().to_owned();
-        let catalog = SourceCatalog::new(source, through, &args.volume, &args.labels)?;
+        let catalog = serve_source::catalog(source, through, &args.volume, &args.labels)?;
         return listen(&shown, catalog, &args.listen, output);
     }
     let store = store::open_to_read(&args.store)?;

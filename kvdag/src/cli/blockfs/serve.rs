@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use blockfs::BlockFs;
 use chunks::{ChunkStore, DerivedChunks, MultiscaleStore, Scales};
 use engine_api::{Error, ErrorKind, Result};
-use volume_server::{Axis, Catalog, Served, VersionEntry, VolumeEntry};
+use volume_server::Axis;
 
 use super::scales::{all_scales, scale_path};
 use super::source::BlockFsImage;
 use crate::cli::output::Output;
 use crate::cli::serve::{ListenArgs, listen};
+use crate::cli::serve_single::{HasScales, SingleVolume};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -21,17 +22,6 @@ pub(crate) struct Args {
     labels: bool,
     #[command(flatten)]
     listen: ListenArgs,
-}
-
-/// The only version there is.
-const NOW: &str = "now";
-
-/// One volume, as it is.
-#[derive(Debug)]
-struct BlockFsCatalog {
-    name: String,
-    labels: bool,
-    scales: ScalesBeside,
 }
 
 /// A volume and the coarser scales that are beside it, to be read.
@@ -90,31 +80,9 @@ impl MultiscaleStore for ScalesBeside {
     }
 }
 
-impl Catalog for BlockFsCatalog {
-    fn volumes(&self) -> Result<Vec<VolumeEntry>> {
-        let now = VersionEntry { version: NOW.to_owned(), ..VersionEntry::default() };
-        Ok(vec![VolumeEntry { name: self.name.clone(), labels: self.labels, versions: vec![now] }])
-    }
-
-    fn read(
-        &self,
-        volume: &str,
-        version: &str,
-        reader: &mut dyn FnMut(&Served<'_>) -> Result<()>,
-    ) -> Result<()> {
-        if volume != self.name || version != NOW {
-            return Err(Error::new(ErrorKind::NotFound, "there is no such volume")
-                .with("volume", volume)
-                .with("version", version));
-        }
-        let axes = ["z", "y", "x"].map(|name| Axis { name: name.to_owned(), ..Axis::default() });
-        reader(&Served {
-            scales: &self.scales,
-            axes: &axes,
-            labels: self.labels,
-            version: NOW,
-            committed: false,
-        })
+impl HasScales for ScalesBeside {
+    fn scales(&self) -> Result<Box<dyn MultiscaleStore + '_>> {
+        Ok(Box::new(self))
     }
 }
 
@@ -122,6 +90,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     // Voxels that other formats don't have aren't served either.
     let volume = BlockFsImage::open(&args.volume)?.volume;
     let name = args.volume.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let catalog = BlockFsCatalog { name, labels: args.labels, scales: ScalesBeside::open(volume)? };
+    let axes = ["z", "y", "x"].map(|name| Axis { name: name.to_owned(), ..Axis::default() });
+    let store = ScalesBeside::open(volume)?;
+    let catalog = SingleVolume { name, labels: args.labels, axes: axes.to_vec(), store };
     listen(&args.volume.display().to_string(), catalog, &args.listen, output)
 }
