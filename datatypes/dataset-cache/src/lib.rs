@@ -26,7 +26,7 @@ mod storage;
 mod tree;
 
 pub use blocks::BlockInfo;
-pub use cache::{DatasetCache, EntryInfo, Found, Value, Verified};
+pub use cache::{DatasetCache, EntryInfo, Found, Progress, Value, Verified};
 pub use cached::Cached;
 pub use clock::Clock;
 pub use file::{DiskFile, MemoryFile, StorageFile};

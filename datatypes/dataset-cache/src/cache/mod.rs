@@ -27,7 +27,7 @@ use crate::statistics::{Counters, Statistics};
 use crate::storage::BlockStorage;
 
 pub use read::{Found, Value};
-pub use walk::{EntryInfo, Verified};
+pub use walk::{EntryInfo, Progress, Verified};
 
 /// A bounded file in front of slow data: the entries that were used last.
 ///
@@ -101,6 +101,9 @@ impl Writer {
 }
 
 impl DatasetCache {
+    /// Where the [`BlockStorage`] begins in a cache's file.
+    pub const STORAGE_OFFSET: u64 = 64;
+
     /// Makes an empty cache of at most so many bytes, 0 for any number; one that is there is overwritten.
     ///
     /// # Errors

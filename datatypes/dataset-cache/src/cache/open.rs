@@ -23,11 +23,10 @@ use crate::options::CacheOptions;
 use crate::statistics::Counters;
 use crate::storage::BlockStorage;
 
-/// Where a cache's storage begins.
-const OFFSET: u64 = 64;
+const OFFSET: u64 = DatasetCache::STORAGE_OFFSET;
 
 /// Where the data begins.
-const DATA: u64 = OFFSET + 32;
+pub(super) const DATA: u64 = OFFSET + 32;
 
 pub(crate) fn create(path: &Path, maximum: u64, options: &CacheOptions) -> Result<DatasetCache> {
     let (file, lock) = open_or_make(path, maximum)?;

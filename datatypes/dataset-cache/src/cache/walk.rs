@@ -4,17 +4,15 @@ use std::sync::atomic::Ordering;
 
 use engine_api::Result;
 
+use super::open::DATA;
 use super::{DatasetCache, Mode};
 use crate::index::{Entry, KeyBytes, LAST_USED, PRIMARY, after};
 use crate::key::CacheKey;
 use crate::load::load as load_tree;
 use crate::lookup::TreeInFile;
 use crate::node::Layout;
-use crate::numbers::array;
+use crate::numbers::{array, wide};
 use crate::tree::Tree;
-
-/// Where a cache's data begins.
-const DATA: u64 = 96;
 
 /// An entry, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +24,16 @@ pub struct EntryInfo {
     pub bytes: Option<u32>,
     /// When it was used last, in microseconds since 1970.
     pub last_used: i64,
+}
+
+/// How far [`DatasetCache::verify_with`] has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Entries that were read.
+    pub done: u64,
+    /// All that there are, as far as it is known.
+    pub total: u64,
 }
 
 /// What [`DatasetCache::verify`] has found.
@@ -60,9 +68,15 @@ impl DatasetCache {
     /// # Errors
     /// As [`entries`](Self::entries).
     pub fn verify(&self) -> Result<Verified> {
-        if let Mode::Reader(Some(reader)) = &self.mode {
-            self.load(LAST_USED, &reader.last_used)?;
-        }
+        self.verify_with(&mut |_| Ok(()))
+    }
+
+    /// As [`verify`](Self::verify); `watch` is told after each entry how far it is, and ends it with an error.
+    ///
+    /// # Errors
+    /// As [`entries`](Self::entries); those of `watch`.
+    pub fn verify_with(&self, watch: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Verified> {
+        let mut progress = Progress { done: 0, total: self.len_when_verified()? };
         let mut verified = Verified::default();
         let before = self.counters.damaged.load(Ordering::Relaxed);
         self.walk(&mut |key, entry| {
@@ -71,10 +85,22 @@ impl DatasetCache {
                 verified.sound += 1;
                 verified.bytes += u64::from(entry.length);
             }
-            Ok(())
+            progress.done += 1;
+            // Others may have put some in since they were counted.
+            progress.total = progress.total.max(progress.done);
+            watch(progress)
         })?;
         verified.damaged = self.counters.damaged.load(Ordering::Relaxed) - before;
         Ok(verified)
+    }
+
+    /// How many entries there are, by the index that isn't walked; one that is damaged is an error.
+    fn len_when_verified(&self) -> Result<u64> {
+        Ok(wide(match &self.mode {
+            Mode::Writer(writer) => writer.read().index.len(),
+            Mode::Reader(None) => 0,
+            Mode::Reader(Some(reader)) => self.load(LAST_USED, &reader.last_used)?.len(),
+        }))
     }
 
     fn load(&self, layout: Layout, tree: &TreeInFile) -> Result<Tree> {

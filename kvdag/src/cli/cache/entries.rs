@@ -9,9 +9,6 @@ use dataset_cache::{BlockStorage, DatasetCache, DiskFile};
 use engine_api::{Error, Result};
 use serde::Serialize;
 
-/// Where the storage of blocks begins in a cache's file.
-const STORAGE: u64 = 64;
-
 /// Entries of a dataset, a scale, or all.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Entries {
@@ -57,7 +54,7 @@ pub(super) fn count(cache: &DatasetCache) -> Result<(Entries, Datasets)> {
 pub(super) fn storage(file: &Path) -> Result<BlockStorage> {
     let failed = |error| Error::from_io(error, "the cache can't be read").with("path", file.display());
     let disk = File::open(file).and_then(|file| DiskFile::new(file, false)).map_err(failed)?;
-    BlockStorage::open(Arc::new(disk), STORAGE)
+    BlockStorage::open(Arc::new(disk), DatasetCache::STORAGE_OFFSET)
 }
 
 /// A time of use as people and programs read it.

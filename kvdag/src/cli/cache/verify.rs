@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::entries::storage;
 use crate::cli::check::DAMAGED;
+use crate::cli::interrupt::Careful;
 use crate::cli::output::{self, Output};
 
 #[derive(Debug, clap::Args)]
@@ -54,13 +55,19 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
         bytes: 0,
         problems: Vec::new(),
     };
+    let (bar, careful) = (output.progress(0, "verifying"), Careful::begin());
     // What isn't found is damaged, since nobody writes.
     let mut walk = || {
-        let verified = cache.verify()?;
+        let verified = cache.verify_with(&mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            careful.check()
+        })?;
         (findings.sound, findings.damaged, findings.bytes) =
             (verified.sound, verified.damaged, verified.bytes);
         if verified.damaged > 0 {
             cache.entries(&mut |entry| {
+                careful.check()?;
                 if cache.get(&entry.key)?.is_none() {
                     findings.problems.push(format!(
                         "chunk {} at scale {} of dataset {}: its checksum differs",
@@ -79,6 +86,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<ExitCode> {
             outcome => outcome?,
         }
     }
+    bar.finish_and_clear();
     let sound = findings.problems.is_empty();
     output.print(&findings)?;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
