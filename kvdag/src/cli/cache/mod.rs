@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Info(info::Args),
     /// Say how full a cache is, and how fragmented.
     Stats(stats::Args),
-    /// Read chunks of a store's volumes, so that a cache has them.
+    /// Read chunks of a store's volumes, or of the one at a URL, so that a cache has them.
     Warm(warm::Args),
     /// Drop all entries; the maximum stays.
     Clear(clear::Args),

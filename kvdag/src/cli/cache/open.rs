@@ -101,7 +101,7 @@ impl OpenCache {
     }
 
     /// All scales of a volume at a URL, through the cache; `None` where it can't be used.
-    #[cfg(all(feature = "http", feature = "serve"))]
+    #[cfg(feature = "http")]
     pub(crate) fn scales_of_source<'a>(
         &self,
         source: &'a volume::PrecomputedSource,
