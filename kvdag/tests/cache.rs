@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{fail, pages, run, succeed, testdata};
+use common::{fail, run, succeed, testdata};
 use kvdag::dataset_cache::DatasetCache;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
@@ -281,6 +281,46 @@ fn an_interrupted_warming_leaves_a_sound_cache() {
     succeed(at, &["cache", "verify", "h.cache"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_verification_says_so_and_changes_nothing() {
+    use kvdag::chunks::Coords;
+    use kvdag::dataset_cache::{CacheKey, DatasetId};
+
+    let folder = tempdir().unwrap();
+    let at = folder.path().canonicalize().unwrap();
+    let path = at.join("n.cache");
+    let cache = DatasetCache::create(&path, 64 << 20).unwrap();
+    for number in 0..40_000 {
+        let key = CacheKey::chunk(DatasetId::of_parts(&[b"of a test"]), 0, Coords::new(&[number]).unwrap());
+        cache.insert(&key, &[7; 1000]).unwrap();
+    }
+    drop(cache);
+    let before = fs::read(&path).unwrap();
+    // One that is fast may have ended by itself.
+    let interrupted = (0..100).any(|_| {
+        let verify = ["cache", "verify", "n.cache"];
+        let mut command = common::command(&at, &verify);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let files = PathBuf::from(format!("/proc/{}/fd", child.id()));
+        let has_it = || {
+            let mut files = fs::read_dir(&files).into_iter().flatten().flatten();
+            files.any(|file| fs::read_link(file.path()).is_ok_and(|file| file == path))
+        };
+        while !has_it() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let ended = common::Run::new(&child.wait_with_output().unwrap());
+        assert!(matches!(ended.code, 0 | 130), "{}: {}", ended.code, ended.err);
+        assert_eq!(ended.code == 130, ended.out.is_empty(), "{}", ended.out);
+        ended.err.contains("interrupted")
+    });
+    assert!(interrupted);
+    assert!(fs::read(&path).unwrap() == before);
+    assert_eq!(succeed(&at, &["cache", "verify", "n.cache", "--format", "json"]).json()["sound"], 40_000);
+}
+
 #[cfg(all(unix, feature = "serve"))]
 #[test]
 fn a_server_reads_committed_versions_through_a_cache() {
@@ -312,10 +352,18 @@ fn a_server_reads_committed_versions_through_a_cache() {
 }
 
 /// The commands of the page of the docs, run one after another as they stand there.
+#[cfg(all(unix, feature = "http", feature = "serve"))]
 #[test]
 fn the_page_on_caches_says_what_works() {
     let folder = tempdir().unwrap();
     let at = folder.path();
     fs::copy(testdata("nuclei.tif"), at.join("nuclei.tif")).unwrap();
-    assert_eq!(pages::run(at, "cache.md"), 11);
+    assert_eq!(common::pages::run(at, "cache.md"), 15);
+    // The volume at the URL is in the cache that both servers and the import had.
+    let far = succeed(at, &["cache", "info", "far.cache", "--format", "json"]).json();
+    assert!(far["entries"].as_u64().unwrap() > 0 && far["datasets"].as_object().unwrap().len() == 1, "{far}");
+    for (store, file) in [("cells.redb", "a.raw"), ("near.redb", "b.raw")] {
+        succeed(at, &["volume", "export", store, "nuclei", file]);
+    }
+    assert!(fs::read(at.join("a.raw")).unwrap() == fs::read(at.join("b.raw")).unwrap());
 }
