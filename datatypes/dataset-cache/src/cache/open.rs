@@ -109,7 +109,8 @@ fn open_or_make(path: &Path, maximum: u64) -> Result<(File, FileLock)> {
     let file = match open() {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let new = NewFile::create(path, ".dataset-cache-")?;
+            let new = NewFile::create(path, ".dataset-cache-")
+                .map_err(|error| error.with("path", path.display()))?;
             let header = CacheHeader { maximum, ..CacheHeader::default() }.bytes();
             let headers = [header.as_slice(), &StorageHeader::default().bytes()].concat();
             let mut file = new.open()?;

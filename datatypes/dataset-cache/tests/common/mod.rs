@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 pub mod faulty;
+pub mod processes;
 
 use std::path::PathBuf;
 use std::sync::Arc;
