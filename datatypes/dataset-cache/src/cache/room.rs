@@ -76,11 +76,11 @@ impl State {
     }
 
     /// Drops entries, the least recently used first, until so many bytes wait for the next commit and there is room for a
-    /// block of a size among them, or there is no room for the nodes of another; answers how many.
-    pub(super) fn evict(&mut self, bytes: u64, size: u64) -> u64 {
+    /// block of a size among them, or there is no room for the nodes of another, unless it is the last resort; answers how many.
+    pub(super) fn evict(&mut self, bytes: u64, size: u64, is_last_resort: bool) -> u64 {
         let (mut evicted, mut is_in_run) = (0, self.storage.space.longest_free() >= size);
         while (self.freed < bytes || !is_in_run)
-            && self.storage.space.room_for_pages() >= self.pages_to_commit(1)
+            && (is_last_resort || self.storage.space.room_for_pages() >= self.pages_to_commit(1))
         {
             let Some((key, entry, later)) = self.index.oldest() else { break };
             if let Some(moment) = later {

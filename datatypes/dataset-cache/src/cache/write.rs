@@ -166,11 +166,19 @@ impl DatasetCache {
         Ok(true)
     }
 
+    /// Gives a cache all of its file, if it is empty.
+    fn begin_anew(&self, writer: &Writer) -> Result<()> {
+        let _one = writer.committing();
+        let mut state = writer.write();
+        state.storage.check()?;
+        if state.index.len() > 0 { Ok(()) } else { self.clear_state(&mut state) }
+    }
+
     /// Finds room for a block, or for none if the size is zero, and for the nodes that the entry needs; `None` when there
     /// can't be any.
     fn reserve(&self, writer: &Writer, size: u64) -> Result<Option<Reservation>> {
         let batch = (self.maximum / 16).min(MOST_EVICTED).max(size);
-        let mut may_clear = true;
+        let mut may_begin_anew = true;
         loop {
             let mut state = writer.write();
             state.storage.check()?;
@@ -188,17 +196,20 @@ impl DatasetCache {
                 thread::yield_now();
                 continue;
             }
-            for _ in 0..state.evict(batch, size) {
+            // Where everything is committed there is no more room to be had for the nodes of an eviction. If they turn out
+            // to need more than there is, the commit clears the cache.
+            let is_last_resort = state.storage.waiting.is_empty() && !state.changed;
+            for _ in 0..state.evict(batch, size, is_last_resort) {
                 self.count(|counters| &counters.evicted);
             }
             if state.storage.waiting.is_empty() && !state.changed {
-                // There is nothing to evict, or no room for the nodes that would take: what is left are pieces.
+                // There is nothing to evict: what is left are pieces between the nodes of an empty cache.
                 drop(state);
-                if !may_clear {
+                if !may_begin_anew {
                     return Ok(None);
                 }
-                may_clear = false;
-                self.clear()?;
+                may_begin_anew = false;
+                self.begin_anew(writer)?;
                 continue;
             }
             drop(state);
