@@ -151,6 +151,17 @@ fn all_scales_go_out_to_a_folder_and_come_back() {
         assert!(cat(at, &[name]) == elements, "{name}");
         assert!(cat(at, &[name, "--scale", "1"]) == cat(at, &["n", "--scale", "1"]), "{name}");
     }
+    // The image says nothing of its size, and yet how much coarser each scale is.
+    let json = |file: &str| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(at.join(file)).unwrap()).unwrap()
+    };
+    let (info, group) = (json("n.precomputed/info"), json("n.ome.zarr/zarr.json"));
+    for (scale, side) in [(0, 1.0), (1, 2.0)] {
+        assert_eq!(info["scales"][scale]["resolution"], serde_json::json!([side, side, side]));
+        let transformation =
+            &group["attributes"]["ome"]["multiscales"][0]["datasets"][scale]["coordinateTransformations"][0];
+        assert_eq!(transformation["scale"], serde_json::json!([side, side, side]));
+    }
     fail(at, &["volume", "export", "s.redb", "n", "n.npy", "--scales"], 1, "no scales");
     succeed(
         at,

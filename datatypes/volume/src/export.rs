@@ -3,7 +3,7 @@
 use chunks::{ChunkStore, MultiscaleStore, Region, read_region, zeroed};
 use engine_api::{Error, ErrorKind, Result, Store};
 
-use crate::formats::{ImageInfo, ImageWriter, RegionReader};
+use crate::formats::{ImageAxis, ImageInfo, ImageWriter, RegionReader};
 use crate::import::next_multiple;
 use crate::volume_at::VolumeAt;
 
@@ -111,7 +111,10 @@ pub fn export_scales_through<S: Store>(
     let grids = volume.scales().grids().iter().take(made);
     let infos = grids
         .enumerate()
-        .map(|(scale, grid)| volume.properties().image(scale, grid.shape()))
+        .map(|(scale, grid)| {
+            let image = volume.properties().image(scale, grid.shape())?;
+            counted_in_elements(image, &volume.scales().total_factors(scale)?)
+        })
         .collect::<Result<Vec<_>>>()?;
     let mut before = 0;
     for (scale, mut writer) in create(&infos)?.into_iter().enumerate() {
@@ -122,6 +125,16 @@ pub fn export_scales_through<S: Store>(
         before += bounds.shape()[0];
     }
     Ok(())
+}
+
+/// Axes whose spacing isn't known have that of the elements of full resolution, in these, so that the scales of a file fit each other.
+fn counted_in_elements(image: ImageInfo, factors: &[u64]) -> Result<ImageInfo> {
+    let axes = image.axes().iter().zip(factors);
+    #[allow(clippy::cast_precision_loss, reason = "a spacing is a measure")]
+    let axes = axes
+        .map(|(axis, factor)| ImageAxis { spacing: axis.spacing.or(Some(*factor as f64)), ..axis.clone() });
+    let axes = axes.collect();
+    image.with_axes(axes)
 }
 
 fn write_slabs(
