@@ -2,7 +2,7 @@
 
 use engine_api::{Error, ErrorKind, Result};
 
-use crate::pages::ask_for_large_pages;
+use crate::pages::lay_on_large_pages;
 
 /// A buffer of zeros; one that there is no memory for is an error rather than the end of the process.
 ///
@@ -22,7 +22,7 @@ pub fn zeroed(bytes: usize) -> Result<Vec<u8>> {
     drop(buffer);
     // Zeros come from the system without being written.
     let mut zeros = vec![0; bytes];
-    ask_for_large_pages(&mut zeros);
+    lay_on_large_pages(&mut zeros);
     Ok(zeros)
 }
 

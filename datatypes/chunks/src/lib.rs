@@ -36,7 +36,7 @@ pub use grid::{Grid, MAX_CHUNK_BYTES};
 pub use memory::MemoryChunks;
 pub use memory_scales::MemoryScales;
 pub use multiscale::{Derived, DerivedChunks, MultiscaleStore, ScaleReader};
-pub use pages::ask_for_large_pages;
+pub use pages::lay_on_large_pages;
 pub use region::Region;
 pub use region_io::{read_region, write_region};
 pub use scales::{MAX_SCALES, Scales};

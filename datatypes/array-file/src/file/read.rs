@@ -229,6 +229,6 @@ pub(super) fn blank<T: ArrayElement>(elements: usize) -> Result<Vec<T>> {
     probe.try_reserve_exact(elements).map_err(|_| too_large(&[wide(elements)]))?;
     drop(probe);
     let mut blank = vec![T::zero(); elements];
-    chunks::ask_for_large_pages(&mut blank);
+    chunks::lay_on_large_pages(&mut blank);
     Ok(blank)
 }
