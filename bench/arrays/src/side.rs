@@ -48,9 +48,9 @@ pub(crate) struct Ours {
 
 impl Ours {
     fn parts(place: &Place) -> Outcome<(Arc<dyn object_store::ObjectStore>, array_file::FileConfig)> {
-        let disk = object_store::local::LocalFileSystem::new_with_prefix(&place.folder)?;
+        let disk = array_file::LocalDisk::with_fsync(&place.folder, place.forced)?;
         let codec: chunks::Codec = place.codec.parse()?;
-        Ok((Arc::new(disk.with_fsync(place.forced)), array_file::FileConfig::new(codec)))
+        Ok((Arc::new(disk), array_file::FileConfig::new(codec)))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Buffers that are used again.
 
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::io::CONCURRENCY;
@@ -16,19 +19,26 @@ pub(crate) struct Buffers(Arc<Mutex<Vec<Vec<u8>>>>);
 impl Buffers {
     /// A buffer of this length, whose contents are unspecified.
     pub(crate) fn take(&self, length: usize) -> Result<Vec<u8>> {
-        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        if buffer.len() > length {
-            buffer.truncate(length);
-        } else if buffer.capacity() < length {
-            buffer = chunks::zeroed(length).map_err(|_| Error::TooLarge {
+        let fits = |buffer: &Vec<u8>| (length..=length.saturating_mul(2)).contains(&buffer.capacity());
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that doesn't fit makes way for one that will.
+        let at = waiting.iter().rposition(fits).or_else(|| waiting.len().checked_sub(1));
+        let mut buffer = at.map(|at| waiting.swap_remove(at)).unwrap_or_default();
+        drop(waiting);
+        if !fits(&buffer) {
+            return chunks::zeroed(length).map_err(|_| Error::TooLarge {
                 what: "a block",
                 size: wide(length),
                 limit: wide(chunks::MAX_CHUNK_BYTES),
-            })?;
-        } else {
-            buffer.resize(length, 0);
+            });
         }
+        buffer.resize(length, 0);
         Ok(buffer)
+    }
+
+    /// Bytes whose buffer comes back as soon as nobody has them any more.
+    pub(crate) fn lend(&self, buffer: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { buffer, buffers: self.clone() })
     }
 
     pub(crate) fn give(&self, buffer: Vec<u8>) {
@@ -46,6 +56,24 @@ impl Buffers {
             bytes = bytes.saturating_add(buffer.capacity());
             bytes <= IDLE_BYTES
         });
+    }
+}
+
+struct Lent {
+    buffer: Vec<u8>,
+    buffers: Buffers,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.buffers.give(mem::take(&mut self.buffer));
+        self.buffers.shrink();
     }
 }
 
@@ -69,5 +97,20 @@ mod tests {
         buffers.shrink();
         let waiting: usize = buffers.0.lock().unwrap().iter().map(Vec::capacity).sum();
         assert_eq!(waiting, IDLE_BYTES);
+    }
+
+    #[test]
+    fn what_is_lent_comes_back_and_is_lent_for_what_is_about_as_long() {
+        let buffers = Buffers::default();
+        let lent = buffers.lend(buffers.take(1000).unwrap());
+        let (place, part) = (lent.as_ptr(), lent.slice(10..20));
+        drop(lent);
+        let other = buffers.take(1000).unwrap();
+        assert_ne!(other.as_ptr(), place);
+        drop(part);
+        let again = buffers.take(600).unwrap();
+        assert_eq!(again.as_ptr(), place);
+        buffers.give(vec![0; 1000]);
+        assert!(buffers.take(100).unwrap().capacity() < 1000);
     }
 }

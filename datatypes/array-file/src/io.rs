@@ -69,10 +69,7 @@ impl Io {
     /// `LayerGone` when there is no such object any more.
     pub(crate) async fn layer_ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         let began = Instant::now();
-        let found = match ranges {
-            [range] => self.store.get_range(path, range.clone()).await.map(|bytes| vec![bytes]),
-            _ => self.store.get_ranges(path, ranges).await,
-        };
+        let found = self.store.get_ranges(path, ranges).await;
         self.fastest.note(began);
         let found = found.map_err(|error| match error {
             object_store::Error::NotFound { .. } => Error::LayerGone { path: path.to_string() },
