@@ -18,16 +18,27 @@ fn bytes(number: i32, seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// One writer less, also where it panicked.
+struct End<'a>(&'a AtomicU64);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn run(clears: bool, mapped: bool) {
     let (_folder, path) = place();
     let maximum = 1 << 20;
     let options = CacheOptions::new().mapped(mapped).touch_granularity(Duration::ZERO).commit_bytes(200_000);
     let cache = options.create(&path, maximum).unwrap();
     let (hits, seeds, misses) = (AtomicU64::new(0), AtomicU64::new(1), AtomicU64::new(0));
+    let writing = AtomicU64::new(2);
     thread::scope(|scope| {
         for thread in 0..2 {
-            let (cache, seeds) = (&cache, &seeds);
+            let (cache, seeds, writing) = (&cache, &seeds, &writing);
             scope.spawn(move || {
+                let _end = End(writing);
                 let mut random = fastrand::Rng::with_seed(thread);
                 for _ in 0..3000 {
                     let number = random.i32(0..KEYS);
@@ -43,11 +54,14 @@ fn run(clears: bool, mapped: bool) {
             });
         }
         for thread in 10..14 {
-            let (cache, hits, misses) = (&cache, &hits, &misses);
+            let (cache, hits, misses, writing) = (&cache, &hits, &misses, &writing);
             scope.spawn(move || {
                 let mut random = fastrand::Rng::with_seed(thread);
                 let mut out = vec![0; 20_000];
-                for _ in 0..15_000 {
+                // Behind the last that is put in there is something to be found, whoever was faster.
+                let mut more = 15_000;
+                while more > 0 || writing.load(Ordering::Relaxed) > 0 {
+                    more -= i32::from(more > 0);
                     let number = random.i32(0..KEYS);
                     match cache.read_into(&key(number), &mut out).unwrap() {
                         Found::Bytes(length) => {
