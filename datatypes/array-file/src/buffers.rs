@@ -48,14 +48,27 @@ impl Buffers {
         }
     }
 
+    /// Has memory given back when an operation ends, however it does.
+    pub(crate) fn shrink_at_end(&self) -> ShrinkAtEnd {
+        ShrinkAtEnd(self.clone())
+    }
+
     /// Gives memory back, but for a little that the next operation begins with.
-    pub(crate) fn shrink(&self) {
+    fn shrink(&self) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = 0usize;
         kept.retain(|buffer| {
             bytes = bytes.saturating_add(buffer.capacity());
             bytes <= IDLE_BYTES
         });
+    }
+}
+
+pub(crate) struct ShrinkAtEnd(Buffers);
+
+impl Drop for ShrinkAtEnd {
+    fn drop(&mut self) {
+        self.0.shrink();
     }
 }
 
@@ -91,10 +104,11 @@ mod tests {
         buffers.shrink();
         let again = buffers.take(1 << 19).unwrap();
         assert_eq!((again.as_ptr(), again.len()), (place, 1 << 19));
+        let end = buffers.shrink_at_end();
         for _ in 0..CONCURRENCY {
             buffers.give(vec![0; 1 << 20]);
         }
-        buffers.shrink();
+        drop(end);
         let waiting: usize = buffers.0.lock().unwrap().iter().map(Vec::capacity).sum();
         assert_eq!(waiting, IDLE_BYTES);
     }

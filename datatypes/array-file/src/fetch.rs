@@ -23,7 +23,7 @@ const IN_FLIGHT_BYTES: u64 = 256 << 20;
 
 /// How much of the chunks is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum Portion {
     /// All or most: who reads everything seldom reads it twice.
     Whole,
     /// A part, behind which another one may be wanted soon.
@@ -54,13 +54,15 @@ pub(crate) async fn fetch(
     layers: &[Arc<Layer>],
     array: &Array,
     wanted: Vec<Wanted>,
-    extent: Extent,
+    portion: Portion,
     mut sink: impl FnMut(usize, &[u8]) -> Result<()>,
 ) -> Result<()> {
     let blocks = blocks_of(layers, array, wanted)?;
     let total: u64 = blocks.iter().map(|block| wide(block.raw)).fold(0, u64::saturating_add);
     let keep = match &io.cache {
-        Some(cache) if cache.admits(total) && extent == Extent::Whole && cache.keeps_stored() => Keep::Again,
+        Some(cache) if cache.admits(total) && portion == Portion::Whole && cache.keeps_stored() => {
+            Keep::Again
+        }
         Some(cache) if cache.admits(total) => Keep::All,
         _ => Keep::Nothing,
     };
@@ -72,6 +74,7 @@ pub(crate) async fn fetch(
     // processor's cache when it is copied costs half.
     let most = usize::try_from(largest.unwrap_or(1)).unwrap_or(usize::MAX);
     let restoring = Semaphore::new(chunks::worker_count(batches.len(), most).saturating_add(1));
+    let _end = io.buffers.shrink_at_end();
     let source = Source { io, layers, shuffle_size: array.shuffle_size, keep };
     let restores: Vec<_> = batches.into_iter().map(|batch| source.restore(batch, &restoring)).collect();
     let mut arriving = stream::iter(restores).buffer_unordered(concurrency);
@@ -88,7 +91,6 @@ pub(crate) async fn fetch(
         }
         drop(permit);
     }
-    io.buffers.shrink();
     Ok(())
 }
 

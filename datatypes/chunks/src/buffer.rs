@@ -9,8 +9,7 @@ use crate::pages::lay_on_large_pages;
 /// # Errors
 /// `TooLarge`.
 pub fn zeroed(bytes: usize) -> Result<Vec<u8>> {
-    // Asking first makes it an error, and no abort.
-    let mut buffer: Vec<u8> = Vec::new();
+    let mut buffer = Vec::new();
     buffer.try_reserve_exact(bytes).map_err(|error| {
         Error::new(
             ErrorKind::TooLarge,
@@ -19,11 +18,9 @@ pub fn zeroed(bytes: usize) -> Result<Vec<u8>> {
         .with("bytes", bytes)
         .caused_by(error)
     })?;
-    drop(buffer);
-    // Zeros come from the system without being written.
-    let mut zeros = vec![0; bytes];
-    lay_on_large_pages(&mut zeros);
-    Ok(zeros)
+    lay_on_large_pages(buffer.spare_capacity_mut());
+    buffer.resize(bytes, 0);
+    Ok(buffer)
 }
 
 #[cfg(test)]

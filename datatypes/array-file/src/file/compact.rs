@@ -13,7 +13,7 @@ use crate::codec::verify_block;
 use crate::coord::Coord;
 use crate::encode::{ToPack, pack};
 use crate::error::{Error, Result};
-use crate::fetch::{Extent, Wanted, fetch};
+use crate::fetch::{Portion, Wanted, fetch};
 use crate::io::offload;
 use crate::layer::{BlockAt, ChunkAt, Entry, Layer, first_block};
 use crate::locate::{Found, locate_all};
@@ -187,7 +187,7 @@ impl ArrayFile {
             let wanted = found.into_iter().enumerate();
             let wanted = wanted.map(|(number, found)| Wanted::InLayer(number, found)).collect();
             let open = to_pack.entry(array.shuffle_size).or_default();
-            fetch(&self.io, &self.committed.layers, array, wanted, Extent::Whole, |number, chunk| {
+            fetch(&self.io, &self.committed.layers, array, wanted, Portion::Whole, |number, chunk| {
                 let (array, chunk) = (Arc::clone(array), Arc::new(chunk.to_vec()));
                 open.push(ToPack { array, coord: coords[number].clone(), chunk });
                 Ok(())

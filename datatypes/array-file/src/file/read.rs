@@ -9,7 +9,7 @@ use crate::ArrayElement;
 use crate::array::Array;
 use crate::coord::Coord;
 use crate::error::{Error, Result};
-use crate::fetch::{Extent, Wanted, fetch};
+use crate::fetch::{Portion, Wanted, fetch};
 use crate::locate::locate;
 use crate::pending::PendingChunk;
 use crate::runs::Placed;
@@ -71,10 +71,10 @@ impl ArrayFile {
         let coords: Vec<Coord> = array.list_chunks_in(start, &extent)?;
         // Where an output begins as zeros, a fill value of zero needn't be written over it.
         let filled = O::BLANK && array.cell_bytes.is_some() && array.fill.iter().all(|byte| *byte == 0);
-        let of_chunks = array.chunk_shape.iter().product::<usize>().saturating_mul(coords.len());
-        let half = shape.iter().product::<usize>() >= of_chunks / 2;
-        let whole = if half { Extent::Whole } else { Extent::Part };
-        self.visit_chunks(array, &coords, whole, |index, chunk| {
+        let elements = |shape: &[usize]| shape.iter().fold(1usize, |all, length| all.saturating_mul(*length));
+        let half = elements(shape) >= elements(&array.chunk_shape).saturating_mul(coords.len()) / 2;
+        let portion = if half { Portion::Whole } else { Portion::Part };
+        self.visit_chunks(array, &coords, portion, |index, chunk| {
             if chunk.is_none() && filled {
                 return Ok(());
             }
@@ -91,7 +91,7 @@ impl ArrayFile {
         &self,
         array: &Array,
         coords: &[Coord],
-        whole: Extent,
+        portion: Portion,
         mut sink: impl FnMut(usize, Option<&[u8]>) -> Result<()>,
     ) -> Result<()> {
         let mut wanted = Vec::new();
@@ -119,13 +119,13 @@ impl ArrayFile {
                 Some(found) => wanted.push(Wanted::InLayer(number, found)),
             }
         }
-        fetch(&self.io, &layers, array, wanted, whole, |number, chunk| sink(number, Some(chunk))).await
+        fetch(&self.io, &layers, array, wanted, portion, |number, chunk| sink(number, Some(chunk))).await
     }
 
     /// Chunks by themselves, in the order asked for; `None` for those that aren't stored. `coords` are sorted.
     pub(super) async fn load_chunks(&self, array: &Array, coords: &[Coord]) -> Result<Vec<Option<Vec<u8>>>> {
         let mut chunks: Vec<Option<Vec<u8>>> = vec![None; coords.len()];
-        self.visit_chunks(array, coords, Extent::Whole, |number, chunk| {
+        self.visit_chunks(array, coords, Portion::Whole, |number, chunk| {
             chunks[number] = chunk.map(<[u8]>::to_vec);
             Ok(())
         })

@@ -12,7 +12,7 @@ use crate::array::{Array, check_count};
 use crate::cells::VarCells;
 use crate::coord::Coord;
 use crate::error::{Error, Result};
-use crate::fetch::Extent;
+use crate::fetch::Portion;
 use crate::runs::strides;
 use crate::transfer::{Output, ValueOutput};
 use crate::wire::{to_usize, wide};
@@ -48,7 +48,7 @@ impl ArrayFile {
             check_count(axes.iter().map(Picks::most_chunks))?;
             let coords = crossed(&axes);
             let (in_steps, out_steps) = (strides(&array.chunk_shape), strides(&out_shape));
-            self.visit_chunks(&array, &coords, Extent::Part, |number, chunk| {
+            self.visit_chunks(&array, &coords, Portion::Part, |number, chunk| {
                 let coord = &coords[number];
                 let mut points = vec![(0, 0)];
                 for (axis, picks) in axes.iter().enumerate() {
@@ -103,7 +103,7 @@ impl ArrayFile {
         }
         let mut output = ValueOutput { values: blank::<T>(count)?, cell: array.cell_bytes };
         let (coords, points): (Vec<Coord>, Vec<_>) = by_chunk.into_iter().unzip();
-        self.visit_chunks(&array, &coords, Extent::Part, |number, chunk| {
+        self.visit_chunks(&array, &coords, Portion::Part, |number, chunk| {
             pick(&array, chunk, &points[number], &mut output)
         })
         .await?;

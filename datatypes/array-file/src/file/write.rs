@@ -111,6 +111,7 @@ impl ArrayFile {
         let bytes = array.chunk_bytes().unwrap_or(chunks::MAX_CHUNK_BYTES);
         let workers = chunks::worker_count(coords.len(), bytes.saturating_mul(3));
         let buffers = self.io.buffers.clone();
+        let _end = buffers.shrink_at_end();
         let mut under_way = FuturesUnordered::new();
         for coord in coords {
             if under_way.len() > workers

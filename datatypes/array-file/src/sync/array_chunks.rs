@@ -11,7 +11,7 @@ use crate::array::Array;
 use crate::coord::Coord;
 use crate::encode::encode_chunk;
 use crate::error::{Error, Result};
-use crate::fetch::Extent;
+use crate::fetch::Portion;
 use crate::pending::PendingChunk;
 
 /// An array of a file as a [`ChunkStore`].
@@ -113,7 +113,7 @@ impl ChunkStore for ArrayChunks {
         if let Some(coord) = self.coord(chunk)? {
             let read = async {
                 let file = self.file.file().read().await;
-                file.visit_chunks(&self.array, std::slice::from_ref(&coord), Extent::Whole, |_, found| {
+                file.visit_chunks(&self.array, std::slice::from_ref(&coord), Portion::Whole, |_, found| {
                     if let Some(found) = found {
                         out.copy_from_slice(found);
                         stored = true;
@@ -144,7 +144,7 @@ impl ChunkStore for ArrayChunks {
         let mut failure = None;
         let read = async {
             let file = self.file.file().read().await;
-            file.visit_chunks(&self.array, &coords, Extent::Whole, |number, found| {
+            file.visit_chunks(&self.array, &coords, Portion::Whole, |number, found| {
                 let from = inside.partition_point(|(coord, _)| *coord < coords[number]);
                 let asked = inside.iter().skip(from).take_while(|(coord, _)| *coord == coords[number]);
                 for (_, number) in asked {

@@ -97,7 +97,10 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let cache = OpenCache::to_write(&args.file, args.cache_size, &args.store)?;
     let of = opened.iter().map(|volume| (volume.instance(), &version));
     let cached = at.iter().zip(of).map(|(at, of)| cache.scales(at, of)).collect::<Result<Vec<_>>>()?;
-    let chunks = warm(cached.iter().flatten().zip(wanted), output)?;
+    let chunks = warm(
+        cached.iter().zip(wanted).filter_map(|(cached, wanted)| Some((cached.as_ref()?, wanted))),
+        output,
+    )?;
     cache.flush()?;
     output.print(&Warmed {
         store: args.store.clone(),
