@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::DType;
 use crate::error::{Error, Result};
 use crate::wire::{Reader, narrow, to_usize, wide};
 
@@ -101,6 +102,15 @@ pub(crate) fn split_cells(list: &[u8]) -> Option<Vec<&[u8]>> {
     }
     reader.end().ok()?;
     Some(cells)
+}
+
+/// The cells of a list's children; `None` for bytes that no list of such children has.
+pub(crate) fn child_cells<'a>(child: &DType, list: &'a [u8]) -> Option<Vec<&'a [u8]>> {
+    match child.element_size() {
+        None => split_cells(list),
+        Some(0) => None,
+        Some(size) => list.len().is_multiple_of(size).then(|| list.chunks_exact(size).collect()),
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,14 @@ impl BlockCodec {
             Self::Custom(codec) => codec.id(),
         }
     }
+
+    /// The codec of a program's own, where it is one.
+    pub(crate) fn custom(&self) -> Option<Arc<dyn CompressionCodec>> {
+        match self {
+            Self::BuiltIn(_) => None,
+            Self::Custom(codec) => Some(Arc::clone(codec)),
+        }
+    }
 }
 
 impl Default for BlockCodec {

@@ -221,7 +221,8 @@ impl Source<'_> {
         });
         let (codec, path) = match layer {
             Some(layer) => (layer.root(self.io).await?.codec.clone(), layer.path.to_string()),
-            None => (None, String::new()),
+            // What waits for a flush is as this writer compresses.
+            None => (self.io.codec.custom(), String::new()),
         };
         let steps = self.stored(&batch, layer, codec.is_some()).await?;
         let permit = restoring.acquire().await.ok();

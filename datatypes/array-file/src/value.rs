@@ -1,16 +1,18 @@
 //! Fill values, and the cells that they are stored as.
 
 use half::f16;
+use num_complex::Complex;
 
-use crate::cells::join_cells;
+use crate::cells::{child_cells, join_cells};
 use crate::error::{Error, Result};
 use crate::wire::{Reader, Writer};
 use crate::{ArrayElement, DType};
 
-/// The value of elements that were never written.
+/// An element's value, of any type: that of elements that were never written, and what
+/// [`write_values`](crate::ArrayFile::write_values) writes.
 ///
-/// It is converted to the array's type where an array is defined, and refused where it isn't one of its
-/// values: 300 is no `uint8`, and 0.5 no integer.
+/// It is converted to the array's type, and refused where it isn't one of its values: 300 is no `uint8`, and 0.5 no
+/// integer.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FillValue {
@@ -35,14 +37,15 @@ pub enum FillValue {
 }
 
 impl FillValue {
-    /// The cell of an element of this type and value.
+    /// The cell of an element of this type, and of this value for want of another.
     pub(crate) fn cell(&self, dtype: &DType) -> Result<Vec<u8>> {
         self.try_cell(dtype).ok_or_else(|| {
             Error::invalid("the fill value isn't one of the array's type", format!("{self:?} of {dtype}"))
         })
     }
 
-    fn try_cell(&self, dtype: &DType) -> Option<Vec<u8>> {
+    /// The cell of an element of this type and value; `None` where it isn't one of the type.
+    pub(crate) fn try_cell(&self, dtype: &DType) -> Option<Vec<u8>> {
         macro_rules! integer {
             ($number:ty) => {
                 match self {
@@ -68,11 +71,11 @@ impl FillValue {
             (DType::Float64, _) => cell_of(&self.float(1 << 53)?),
             (DType::Complex64, _) => {
                 let (re, im) = self.complex(1 << 24)?;
-                cell_of(&num_complex::Complex::new(to_f32(re), to_f32(im)))
+                cell_of(&Complex::new(to_f32(re), to_f32(im)))
             }
             (DType::Complex128, _) => {
                 let (re, im) = self.complex(1 << 53)?;
-                cell_of(&num_complex::Complex::new(re, im))
+                cell_of(&Complex::new(re, im))
             }
             (DType::String, Self::String(value)) => cell_of(value),
             (DType::Binary, Self::Binary(value)) => cell_of(value),
@@ -84,6 +87,52 @@ impl FillValue {
             (DType::List { child }, Self::List(values)) => list_cell(child, values)?,
             _ => return None,
         })
+    }
+
+    /// The value of a cell; `None` for bytes that no element of the type has.
+    pub(crate) fn of_cell(dtype: &DType, cell: &[u8]) -> Option<Self> {
+        macro_rules! number {
+            ($kind:ident, $number:ty) => {
+                Self::$kind(<$number>::read_cell(cell)?.into())
+            };
+        }
+        Some(match dtype {
+            DType::Bool => number!(Bool, bool),
+            DType::Int8 => number!(Int, i8),
+            DType::Int16 => number!(Int, i16),
+            DType::Int32 => number!(Int, i32),
+            DType::Int64 => number!(Int, i64),
+            DType::UInt8 => number!(UInt, u8),
+            DType::UInt16 => number!(UInt, u16),
+            DType::UInt32 => number!(UInt, u32),
+            DType::UInt64 => number!(UInt, u64),
+            DType::Float16 => number!(Float, f16),
+            DType::Float32 => number!(Float, f32),
+            DType::Float64 => number!(Float, f64),
+            DType::Complex64 => {
+                let value = Complex::<f32>::read_cell(cell)?;
+                Self::Complex(value.re.into(), value.im.into())
+            }
+            DType::Complex128 => {
+                let value = Complex::<f64>::read_cell(cell)?;
+                Self::Complex(value.re, value.im)
+            }
+            DType::TimestampNs => number!(TimestampNs, i64),
+            DType::String => number!(String, String),
+            DType::Binary => number!(Binary, Vec<u8>),
+            DType::FixedSizeList { child, size } => {
+                let children = child_cells(child, cell)?;
+                if u32::try_from(children.len()) != Ok(*size) {
+                    return None;
+                }
+                Self::list_of(child, &children)?
+            }
+            DType::List { child } => Self::list_of(child, &child_cells(child, cell)?)?,
+        })
+    }
+
+    fn list_of(child: &DType, cells: &[&[u8]]) -> Option<Self> {
+        cells.iter().map(|cell| Self::of_cell(child, cell)).collect::<Option<_>>().map(Self::List)
     }
 
     /// The value as a float that holds all integers up to `exact`.
@@ -208,5 +257,26 @@ pub(crate) fn zero_cell(dtype: &DType) -> Vec<u8> {
             out
         }
         other => vec![0; other.element_size().unwrap_or(0)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_no_element_has_are_no_value() {
+        for (dtype, cell) in [
+            ("bool", &[2][..]),
+            ("u16", &[1]),
+            ("string", &[0xff]),
+            ("list<u16>", &[1, 2, 3]),
+            ("list<u8, 2>", &[1]),
+            ("list<string, 1>", &[0; 4]),
+            ("list<string>", &[1, 0, 0, 0, 9, 0, 0, 0]),
+        ] {
+            let dtype: DType = dtype.parse().unwrap();
+            assert_eq!(FillValue::of_cell(&dtype, cell), None, "{dtype}");
+        }
     }
 }

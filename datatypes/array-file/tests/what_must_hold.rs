@@ -246,6 +246,28 @@ async fn fill_values_of_every_type_count_custom_codecs_are_read_and_wrong_ranks_
 }
 
 #[tokio::test]
+async fn what_waits_for_a_flush_is_read_and_changed_by_a_custom_codec_too() {
+    let store = memory();
+    let codec: Arc<dyn CompressionCodec> = Arc::new(Inverted);
+    let mut config = FileConfig::new(BlockCodec::from(codec));
+    // Chunks of half of it or more wait compressed.
+    config.block_target_size = 1 << 10;
+    let mut file = ArrayFile::create(store.clone(), PATH, config.clone()).await.unwrap();
+    file.define_array("a", ArraySpec::new::<u8>(&[8192]).chunk_shape(&[4096])).unwrap();
+    let mut elements: Vec<u8> = (0..8192u32).map(|at| (at % 251) as u8).collect();
+    file.write_array("a", &[0], arr1(&elements).view()).await.unwrap();
+    file.write_array("a", &[4000], arr1(&[7u8; 200]).view()).await.unwrap();
+    elements[4000..4200].fill(7);
+    let read: ArrayD<u8> = file.read_array("a", &[], &[]).await.unwrap();
+    assert_eq!(read.as_slice().unwrap(), elements);
+    file.flush().await.unwrap();
+    for file in [&file, &ArrayFile::open(store.clone(), PATH, config).await.unwrap()] {
+        let read: ArrayD<u8> = file.read_array("a", &[], &[]).await.unwrap();
+        assert_eq!(read.as_slice().unwrap(), elements);
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_array_has_no_statistics() {
     let store = memory();
     let mut file = create(&store).await;

@@ -10,6 +10,7 @@ mod resize;
 mod select;
 mod statistics;
 mod sweep;
+mod values;
 mod write;
 
 use std::collections::HashMap;

@@ -60,7 +60,7 @@ impl ArrayFile {
     }
 
     /// Reads a region in bounds.
-    async fn read_into<O: Output>(
+    pub(super) async fn read_into<O: Output>(
         &self,
         array: &Array,
         start: &[u64],
@@ -189,7 +189,7 @@ pub(super) fn check_bounds(array: &Array, start: &[u64], shape: &[u64]) -> Resul
 }
 
 /// The part of a region that is in the array.
-fn clamp(array: &Array, start: &[u64], shape: &[u64]) -> Result<(Vec<u64>, Vec<u64>)> {
+pub(super) fn clamp(array: &Array, start: &[u64], shape: &[u64]) -> Result<(Vec<u64>, Vec<u64>)> {
     if start.is_empty() && shape.is_empty() {
         return Ok((vec![0; array.rank()], array.meta.shape.clone()));
     }

@@ -68,7 +68,7 @@ impl ArrayFile {
         self.write_from(&array, start, shape, &ByteInput { bytes, shape: &sizes, cell }).await
     }
 
-    async fn write_from(
+    pub(super) async fn write_from(
         &mut self,
         array: &Arc<Array>,
         start: &[u64],
