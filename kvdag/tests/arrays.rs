@@ -5,11 +5,10 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
+#[cfg(feature = "s3")]
+use std::process::Command;
 
-use common::{HEAD, command, disk_engines, fail, head, pages, run, succeed, testdata};
+use common::{HEAD, command, disk_engines, fail, feed, head, pages, pipe, run, succeed, testdata};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -31,20 +30,6 @@ fn elements(npy: &[u8]) -> &[u8] {
 
 fn ramp(count: u16) -> Vec<u8> {
     (0..count).flat_map(u16::to_le_bytes).collect()
-}
-
-/// Runs the command with bytes on standard input; it must succeed, and answers what it wrote.
-fn pipe(folder: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    feed(command(folder, arguments), input)
-}
-
-fn feed(mut command: Command, input: &[u8]) -> Vec<u8> {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
 }
 
 #[test]
@@ -398,39 +383,6 @@ fn bad_input_is_told_and_changes_nothing() {
     fail(at, &["array", "compact", "a.af", "--grace", "soon"], 2, "10m");
     assert_eq!(succeed(at, &["array", "read", "a.af", "m"]).out, "0 1 2 3\n");
     assert_eq!(succeed(at, &["array", "info", "a.af", "--format", "json"]).json()["commit"], 1);
-}
-
-#[test]
-fn every_type_is_told_as_text() {
-    let folder = tempdir().unwrap();
-    let at = folder.path();
-    for (dtype, fill, text) in [
-        ("bool", "true", "true true"),
-        ("i64", "-9223372036854775808", "-9223372036854775808 -9223372036854775808"),
-        ("u64", "18446744073709551615", "18446744073709551615 18446744073709551615"),
-        ("f16", "0.5", "0.5 0.5"),
-        ("f64", "NaN", "NaN NaN"),
-        ("complex64", "1,-2", "1-2j 1-2j"),
-        ("timestamp[ns]", "2020-02-29T12:00:00Z", "2020-02-29T12:00:00Z 2020-02-29T12:00:00Z"),
-        ("string", "a b", "\"a b\" \"a b\""),
-        ("binary", "00ff", "\"00ff\" \"00ff\""),
-    ] {
-        let create =
-            ["array", "create", "a.af", "--array", dtype, "--shape", "2", "--dtype", dtype, "--fill", fill];
-        succeed(at, &create);
-        assert_eq!(succeed(at, &["array", "read", "a.af", dtype]).out, format!("{text}\n"), "{dtype}");
-    }
-    succeed(at, &["array", "create", "a.af", "--array", "rgb", "--shape", "2", "--dtype", "list<u8, 3>"]);
-    assert_eq!(succeed(at, &["array", "read", "a.af", "rgb"]).out, "[0, 0, 0] [0, 0, 0]\n");
-    let values = succeed(at, &["array", "read", "a.af", "rgb", "--format", "json"]).json();
-    assert_eq!(values["values"], json!([[0, 0, 0], [0, 0, 0]]));
-    succeed(
-        at,
-        &["array", "create", "a.af", "--array", "one", "--shape", "", "--dtype", "u8", "--fill", "3"],
-    );
-    assert_eq!(succeed(at, &["array", "read", "a.af", "one"]).out, "3\n");
-    succeed(at, &["array", "create", "a.af", "--array", "none", "--shape", "0,4", "--dtype", "string"]);
-    assert_eq!(succeed(at, &["array", "read", "a.af", "none"]).out, "");
 }
 
 /// The command with what the environment says of the buckets.

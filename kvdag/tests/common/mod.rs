@@ -8,9 +8,9 @@ pub(crate) mod pages;
 pub(crate) mod served;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The engines of this build.
 #[allow(dead_code, reason = "not every test binary has a use for it")]
@@ -110,4 +110,25 @@ pub(crate) fn fail(folder: &Path, arguments: &[&str], code: i32, words: &str) {
     assert_eq!(run.code, code, "{arguments:?}: {}{}", run.out, run.err);
     assert!(run.err.contains(words), "{arguments:?}: {:?} isn't in {:?}", words, run.err);
     assert_eq!(run.out, "", "{arguments:?} answers nothing");
+}
+
+/// Runs the command with bytes on standard input; it must succeed, and answers what it wrote.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn pipe(folder: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    feed(command(folder, arguments), input)
+}
+
+/// The same of a command that is made already.
+#[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) fn feed(mut command: Command, input: &[u8]) -> Vec<u8> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command takes it");
+    child.stdin.take().expect("the command takes it").write_all(input).expect("the command takes it");
+    let output = child.wait_with_output().expect("the command takes it");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }

@@ -6,8 +6,8 @@ use array_file::FileConfig;
 use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
 
+use super::attribute_values::{AttributeType, attribute_json, attribute_of};
 use super::place::{Arrays, PastArgs, failed};
-use super::values::{AttributeType, attribute_json, attribute_of};
 use crate::cli::output::{self, Output};
 
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,9 @@
 //! Images that become elements of an array, a bounded part at a time.
 
-use std::io::{self, Seek};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use array_file::{AttributeValue, DType};
 use chunks::{Codec, Region, zeroed};
@@ -12,6 +13,7 @@ use tempfile::NamedTempFile;
 use volume::Variables;
 use volume::{Format, ImageInfo, ImageReader, RegionReader, split_dataset};
 
+use super::json_elements::JsonElements;
 use super::place::{Arrays, failed};
 use crate::cli::interrupt::Careful;
 use crate::cli::output::Output;
@@ -34,8 +36,9 @@ pub(super) struct ImageArgs {
     /// The shape of a raw file, slowest axis first.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', requires = "dtype")]
     shape: Option<Vec<u64>>,
-    /// The type of a raw file's elements, little-endian: u8 to u64, i8 to i64, f32, f64, bool.
-    #[arg(long, requires = "shape")]
+    /// The type of a raw file's elements, little-endian: u8 to u64, i8 to i64, f32, f64, bool; any
+    /// for elements in JSON, which `write` takes.
+    #[arg(long)]
     dtype: Option<String>,
     /// How what is written is compressed: none, lz4, zstd:1 to zstd:22, each with or without +shuffle.
     #[arg(long, default_value = "zstd:1+shuffle")]
@@ -49,24 +52,61 @@ pub(super) struct Input {
     _spooled: Option<NamedTempFile>,
 }
 
+/// What elements are written from.
+pub(super) enum Source {
+    Image(Input),
+    Json(JsonElements),
+}
+
 impl ImageArgs {
     /// Opens the image before anything else is touched, so that a bad file changes nothing.
     pub(super) fn open(&self) -> Result<Input> {
+        let spooled = if self.is_piped() { Some(spool()?) } else { None };
+        self.open_image(spooled)
+    }
+
+    /// The same of elements in JSON too, which are known by the name of their file, and by how they begin where they
+    /// have none.
+    pub(super) fn open_any(&self) -> Result<Source> {
+        if !self.is_piped() {
+            return if self.image.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+                JsonElements::read(&self.image).map(Source::Json)
+            } else {
+                self.open().map(Source::Image)
+            };
+        }
+        let spooled = spool()?;
+        if self.shape.is_none() && begins_as_json(spooled.path())? {
+            return JsonElements::read(spooled.path()).map(Source::Json);
+        }
+        self.open_image(Some(spooled)).map(Source::Image)
+    }
+
+    fn open_image(&self, spooled: Option<NamedTempFile>) -> Result<Input> {
+        if self.shape.is_none() && self.dtype.is_some() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a raw file's type is said with its --shape"));
+        }
         let options = import::Options {
             shape: self.shape.clone(),
             dtype: self.dtype.clone(),
             ..import::Options::default()
         };
-        if self.image.as_os_str() != "-" {
-            return Ok(Input { image: import::open(&self.image, &options)?, _spooled: None });
-        }
-        let spooled = spool()?;
-        Ok(Input { image: import::open(spooled.path(), &options)?, _spooled: Some(spooled) })
+        let path = spooled.as_ref().map_or(self.image.as_path(), NamedTempFile::path);
+        Ok(Input { image: import::open(path, &options)?, _spooled: spooled })
+    }
+
+    fn is_piped(&self) -> bool {
+        self.image.as_os_str() == "-"
+    }
+
+    /// The type that the command line says.
+    pub(super) fn dtype(&self) -> Result<Option<DType>> {
+        self.dtype.as_deref().map(|dtype| dtype.parse().map_err(failed)).transpose()
     }
 
     /// Whether it is a file of several arrays that have names.
     pub(super) fn holds_variables(&self) -> bool {
-        self.image.as_os_str() != "-"
+        !self.is_piped()
             && matches!(Format::of(&split_dataset(&self.image).0), Ok(Format::Hdf5 | Format::NetCdf))
     }
 
@@ -87,6 +127,14 @@ fn spool() -> Result<NamedTempFile> {
     io::copy(&mut io::stdin().lock(), file.as_file_mut()).map_err(failed)?;
     file.as_file_mut().rewind().map_err(failed)?;
     Ok(file)
+}
+
+/// Whether a file begins as a list or an object does, and no image.
+fn begins_as_json(path: &Path) -> Result<bool> {
+    let mut start = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
+    file.map_err(|error| Error::from_io(error, "standard input can't be read again"))?;
+    Ok(matches!(start.trim_ascii_start().first(), Some(b'[' | b'{')))
 }
 
 /// The names of an image's axes; none where one has none, or two have the same.

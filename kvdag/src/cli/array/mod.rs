@@ -1,5 +1,6 @@
 //! `kvdag array`: what is done with array files.
 
+mod attribute_values;
 mod attributes;
 #[cfg(feature = "s3")]
 mod cloud;
@@ -9,6 +10,7 @@ mod export;
 mod history;
 mod import;
 mod info;
+mod json_elements;
 mod list;
 mod load;
 mod place;
@@ -48,7 +50,11 @@ pub(crate) enum Command {
     Ls(list::Args),
     /// Print the elements of a region, or write them to a file.
     Read(read::Args),
-    /// Write an image, a NumPy array for one, over a part of an array.
+    /// Write an image, a NumPy array for one, or elements in JSON over a part of an array.
+    ///
+    /// JSON is known by .json, or on standard input by how it begins: lists in lists, slowest axis first, or what
+    /// `read --format json` prints. Elements of every type have it; NaN, -inf, complex numbers such as 1-2j, times and the
+    /// hexadecimal digits of bytes are texts.
     Write(write::Args),
     /// List, get, set or delete the attributes of an array.
     Attrs(attributes::Args),

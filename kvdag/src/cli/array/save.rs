@@ -12,7 +12,7 @@ use volume::{CreateOptions, ImageAxis, ImageInfo, create_image_with};
 
 use super::load::{SOURCE, SPACING, UNITS};
 use super::place::{Arrays, failed};
-use super::values::text_of;
+use super::values::{text_of, value_text};
 use crate::cli::interrupt::Careful;
 use crate::cli::output::Output;
 
@@ -136,30 +136,21 @@ pub(super) fn for_each_text(
     output: Output,
     mut sink: impl FnMut(String) -> Result<()>,
 ) -> Result<()> {
-    let text = |cell: &[u8]| {
-        text_of(&meta.dtype, cell).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "elements of this type have no text")
-                .with("array", &meta.name)
-                .with("dtype", &meta.dtype)
-        })
+    let no_text = || {
+        Error::new(ErrorKind::Unsupported, "elements of this type have no text")
+            .with("array", &meta.name)
+            .with("dtype", &meta.dtype)
     };
     if let Some(size) = meta.dtype.element_size() {
         return for_each_slab(arrays, meta, part, output, |bytes| {
+            let text = |cell: &[u8]| text_of(&meta.dtype, cell).ok_or_else(no_text);
             bytes.chunks_exact(size.max(1)).try_for_each(|cell| sink(text(cell)?))
         });
     }
     for slab in part.slabs(meta.chunk_shape.first().copied().unwrap_or(1)) {
-        if meta.dtype == array_file::DType::String {
-            let values = arrays.file.read_array::<String>(&meta.name, &slab.start, &slab.shape);
-            for value in arrays.place.wait(values)? {
-                sink(text(value.as_bytes())?)?;
-            }
-        } else {
-            // Anything else than bytes is refused by the file, which knows what it holds.
-            let values = arrays.file.read_array::<Vec<u8>>(&meta.name, &slab.start, &slab.shape);
-            for value in arrays.place.wait(values)? {
-                sink(text(&value)?)?;
-            }
+        let values = arrays.file.read_values(&meta.name, &slab.start, &slab.shape);
+        for value in arrays.place.wait(values)? {
+            sink(value_text(&meta.dtype, &value).ok_or_else(no_text)?)?;
         }
     }
     Ok(())

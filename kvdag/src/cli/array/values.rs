@@ -1,13 +1,13 @@
-//! Elements, fill values and attributes as text.
+//! Elements and fill values as text and JSON.
 
 use std::fmt::Write;
 
-use array_file::{AttributeValue, DType, FillValue, StatValue};
+use array_file::{DType, FillValue, StatValue};
 use engine_api::{Error, ErrorKind, Result};
 use serde_json::Value;
 
-/// An element as people read it, and JSON where JSON has such a value. `None` for bytes that no element has, and for
-/// elements of types that have no text here.
+/// An element of a fixed size as people read it, and JSON where JSON has such a value; lists are JSON. `None` for bytes
+/// that no element has, and for elements of any length, which [`value_text`] tells.
 pub(super) fn text_of(dtype: &DType, cell: &[u8]) -> Option<String> {
     macro_rules! number {
         ($type:ty) => {
@@ -34,20 +34,58 @@ pub(super) fn text_of(dtype: &DType, cell: &[u8]) -> Option<String> {
         DType::Complex64 | DType::Complex128 => {
             let (re, im) = cell.split_at_checked(cell.len() / 2)?;
             let part = if *dtype == DType::Complex64 { DType::Float32 } else { DType::Float64 };
-            let (re, im) = (text_of(&part, re)?, text_of(&part, im)?);
-            if im.starts_with('-') { format!("{re}{im}j") } else { format!("{re}+{im}j") }
+            complex_text(&text_of(&part, re)?, &text_of(&part, im)?)
         }
         DType::TimestampNs => time(i64::from_le_bytes(cell.try_into().ok()?)),
-        DType::String => Value::from(std::str::from_utf8(cell).ok()?).to_string(),
-        DType::Binary => Value::from(hex(cell)).to_string(),
         DType::FixedSizeList { child, .. } => {
             let size = child.element_size().filter(|size| *size > 0)?;
-            let children: Option<Vec<String>> =
-                cell.chunks_exact(size).map(|cell| text_of(child, cell)).collect();
-            format!("[{}]", children?.join(", "))
+            list_text(cell.chunks_exact(size).map(|cell| text_of(child, cell)))?
         }
         _ => return None,
     })
+}
+
+/// The text of an element of any length, as [`text_of`] tells others. `None` for a value that isn't of the type.
+pub(super) fn value_text(dtype: &DType, value: &FillValue) -> Option<String> {
+    use FillValue as V;
+    Some(match (dtype, value) {
+        (DType::List { child } | DType::FixedSizeList { child, .. }, V::List(values)) => {
+            list_text(values.iter().map(|value| value_text(child, value)))?
+        }
+        (DType::Complex64 | DType::Complex128, V::Complex(re, im)) => {
+            let part = if *dtype == DType::Complex64 { DType::Float32 } else { DType::Float64 };
+            complex_text(&float_text(&part, *re), &float_text(&part, *im))
+        }
+        (_, V::Float(value)) => float_text(dtype, *value),
+        (_, V::Bool(value)) => value.to_string(),
+        (_, V::Int(value)) => value.to_string(),
+        (_, V::UInt(value)) => value.to_string(),
+        (_, V::TimestampNs(value)) => time(*value),
+        (_, V::String(value)) => Value::from(value.as_str()).to_string(),
+        (_, V::Binary(value)) => Value::from(hex(value)).to_string(),
+        _ => return None,
+    })
+}
+
+/// A list's text from its children's, which may be no JSON by themselves.
+fn list_text(children: impl Iterator<Item = Option<String>>) -> Option<String> {
+    let children: Option<Vec<String>> = children.map(|child| Some(json_of(child?).to_string())).collect();
+    Some(format!("[{}]", children?.join(", ")))
+}
+
+fn complex_text(re: &str, im: &str) -> String {
+    let plus = if im.starts_with('-') { "" } else { "+" };
+    format!("{re}{plus}{im}j")
+}
+
+/// A float with no more digits than its type has.
+#[expect(clippy::cast_possible_truncation, reason = "it was one of the type")]
+fn float_text(dtype: &DType, value: f64) -> String {
+    match dtype {
+        DType::Float16 => half::f16::from_f64(value).to_string(),
+        DType::Float32 => (value as f32).to_string(),
+        _ => value.to_string(),
+    }
 }
 
 /// An element's text as JSON: as a text, where JSON has no such number.
@@ -70,27 +108,25 @@ pub(super) fn bound_of(value: &StatValue) -> String {
     }
 }
 
-/// The fill value that a command line gives.
+/// The fill value that a command line gives: as the text of an element, and a list as JSON.
 pub(super) fn fill_of(dtype: &DType, text: &str) -> Result<FillValue> {
     let parsed = match dtype {
         DType::Bool => text.parse().ok().map(FillValue::Bool),
-        DType::Float16 | DType::Float32 | DType::Float64 => text.parse().ok().map(FillValue::Float),
         DType::Complex64 | DType::Complex128 => match text.split_once(',') {
-            None => text.parse().ok().map(|re| FillValue::Complex(re, 0.0)),
+            None => complex(text),
             Some((re, im)) => match (re.trim().parse(), im.trim().parse()) {
                 (Ok(re), Ok(im)) => Some(FillValue::Complex(re, im)),
                 _ => None,
             },
         },
-        DType::TimestampNs => nanoseconds(text).map(FillValue::TimestampNs),
-        DType::String => Some(FillValue::String(text.to_owned())),
-        DType::Binary => from_hex(text).map(FillValue::Binary),
+        DType::Float16
+        | DType::Float32
+        | DType::Float64
+        | DType::TimestampNs
+        | DType::String
+        | DType::Binary => value_of(dtype, &Value::from(text)),
         DType::FixedSizeList { .. } | DType::List { .. } => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "a list's fill value can't be given here; without one its elements are zero or empty",
-            )
-            .with("dtype", dtype));
+            serde_json::from_str(text).ok().and_then(|list| value_of(dtype, &list))
         }
         _ => match text.parse() {
             Ok(value) => Some(FillValue::Int(value)),
@@ -102,6 +138,55 @@ pub(super) fn fill_of(dtype: &DType, text: &str) -> Result<FillValue> {
             .with("fill", text)
             .with("dtype", dtype)
     })
+}
+
+/// The value of an element that JSON tells, as `read` tells it: numbers that JSON doesn't have, complex ones such as
+/// `1-2j`, times (or nanoseconds since 1970) and the hexadecimal digits of bytes are texts. `None` for what is none of the type.
+pub(super) fn value_of(dtype: &DType, json: &Value) -> Option<FillValue> {
+    Some(match (dtype, json) {
+        (DType::Bool, Value::Bool(value)) => FillValue::Bool(*value),
+        (DType::Float16 | DType::Float32 | DType::Float64, Value::Number(number)) => {
+            FillValue::Float(number.as_f64()?)
+        }
+        (DType::Float16 | DType::Float32 | DType::Float64, Value::String(text)) => {
+            FillValue::Float(text.parse().ok()?)
+        }
+        (DType::Complex64 | DType::Complex128, Value::Number(number)) => {
+            FillValue::Complex(number.as_f64()?, 0.0)
+        }
+        (DType::Complex64 | DType::Complex128, Value::String(text)) => complex(text)?,
+        (DType::TimestampNs, Value::Number(number)) => FillValue::TimestampNs(number.as_i64()?),
+        (DType::TimestampNs, Value::String(text)) => FillValue::TimestampNs(nanoseconds(text)?),
+        (DType::String, Value::String(text)) => FillValue::String(text.clone()),
+        (DType::Binary, Value::String(text)) => FillValue::Binary(from_hex(text)?),
+        (DType::FixedSizeList { child, .. } | DType::List { child }, Value::Array(values)) => {
+            FillValue::List(values.iter().map(|value| value_of(child, value)).collect::<Option<_>>()?)
+        }
+        (
+            DType::Bool | DType::String | DType::Binary | DType::FixedSizeList { .. } | DType::List { .. },
+            _,
+        ) => return None,
+        (_, Value::Number(number)) => match number.as_i64() {
+            Some(value) => FillValue::Int(value),
+            None => FillValue::UInt(number.as_u64()?),
+        },
+        _ => return None,
+    })
+}
+
+/// A complex number as Python writes it: `1`, `2j`, `1-2j`.
+fn complex(text: &str) -> Option<FillValue> {
+    let Some(body) = text.strip_suffix(['j', 'J']) else {
+        return text.parse().ok().map(|re| FillValue::Complex(re, 0.0));
+    };
+    // The sign of the imaginary part, and not that of an exponent.
+    let sign = body.rfind(['+', '-']).and_then(|last| {
+        let of_exponent = body[..last].ends_with(['e', 'E']);
+        if of_exponent { body[..last - 1].rfind(['+', '-']) } else { Some(last) }
+    });
+    let (re, im) = body.split_at(sign.unwrap_or(0));
+    let re = if re.is_empty() { 0.0 } else { re.parse().ok()? };
+    Some(FillValue::Complex(re, im.parse().ok()?))
 }
 
 /// A fill value as text, `0` and the like where an array has none.
@@ -119,110 +204,6 @@ pub(super) fn fill_text(fill: Option<&FillValue>) -> Option<String> {
     })
 }
 
-/// The types that an attribute can be said to have.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum AttributeType {
-    Bool,
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    U16,
-    U32,
-    U64,
-    F32,
-    F64,
-    String,
-    /// Bytes, in hexadecimal digits.
-    Binary,
-    /// A list, in JSON.
-    List,
-}
-
-/// The attribute that a command line gives: of the type that it says, or of the one that the value looks like.
-pub(super) fn attribute_of(kind: Option<AttributeType>, text: &str) -> Result<AttributeValue> {
-    let Some(kind) = kind else {
-        return Ok(match serde_json::from_str(text) {
-            Ok(Value::Object(_) | Value::Null) | Err(_) => text.into(),
-            Ok(value) => from_json(value)?,
-        });
-    };
-    macro_rules! parsed {
-        ($type:ty) => {
-            text.parse::<$type>().ok().map(AttributeValue::from)
-        };
-    }
-    let value = match kind {
-        AttributeType::Bool => parsed!(bool),
-        AttributeType::I8 => parsed!(i8),
-        AttributeType::I16 => parsed!(i16),
-        AttributeType::I32 => parsed!(i32),
-        AttributeType::I64 => parsed!(i64),
-        AttributeType::U8 => parsed!(u8),
-        AttributeType::U16 => parsed!(u16),
-        AttributeType::U32 => parsed!(u32),
-        AttributeType::U64 => parsed!(u64),
-        AttributeType::F32 => parsed!(f32),
-        AttributeType::F64 => parsed!(f64),
-        AttributeType::String => Some(text.into()),
-        AttributeType::Binary => from_hex(text).map(AttributeValue::Binary),
-        AttributeType::List => match serde_json::from_str(text) {
-            Ok(list @ Value::Array(_)) => Some(from_json(list)?),
-            _ => None,
-        },
-    };
-    value.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidArgument, "the value isn't one of the attribute's type")
-            .with("value", text)
-            .with("type", format!("{kind:?}").to_lowercase())
-    })
-}
-
-/// Integers are `int64`, or `uint64` where they are too large for it; other numbers are `float64`.
-fn from_json(value: Value) -> Result<AttributeValue> {
-    let refused =
-        || Error::new(ErrorKind::InvalidArgument, "a list has numbers, texts, true, false and lists");
-    Ok(match value {
-        Value::Bool(value) => value.into(),
-        Value::String(text) => AttributeValue::String(text),
-        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(value), ..) => value.into(),
-            (_, Some(value), _) => value.into(),
-            (_, _, Some(value)) => value.into(),
-            _ => return Err(refused()),
-        },
-        Value::Array(values) => {
-            AttributeValue::List(values.into_iter().map(from_json).collect::<Result<_>>()?)
-        }
-        Value::Null | Value::Object(_) => return Err(refused()),
-    })
-}
-
-/// An attribute as JSON, and the name of its type.
-pub(super) fn attribute_json(value: &AttributeValue) -> (Value, &'static str) {
-    use AttributeValue as A;
-    // A number that JSON doesn't have, and one that would get more digits than were given, are told by their text.
-    let float = |text: String| json_of(text);
-    match value {
-        A::Bool(value) => ((*value).into(), "bool"),
-        A::Int8(value) => ((*value).into(), "int8"),
-        A::Int16(value) => ((*value).into(), "int16"),
-        A::Int32(value) => ((*value).into(), "int32"),
-        A::Int64(value) => ((*value).into(), "int64"),
-        A::UInt8(value) => ((*value).into(), "uint8"),
-        A::UInt16(value) => ((*value).into(), "uint16"),
-        A::UInt32(value) => ((*value).into(), "uint32"),
-        A::UInt64(value) => ((*value).into(), "uint64"),
-        A::Float32(value) => (float(format!("{value:?}")), "float32"),
-        A::Float64(value) => (float(format!("{value:?}")), "float64"),
-        A::String(value) => (value.as_str().into(), "string"),
-        A::Binary(value) => (hex(value).into(), "binary"),
-        A::List(values) => (values.iter().map(|value| attribute_json(value).0).collect(), "list"),
-        other => (format!("{other:?}").into(), "unknown"),
-    }
-}
-
 /// Nanoseconds since 1970 as RFC 3339.
 fn time(nanoseconds: i64) -> String {
     jiff::Timestamp::from_nanosecond(nanoseconds.into())
@@ -236,7 +217,7 @@ fn nanoseconds(text: &str) -> Option<i64> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string doesn't fail.
         write!(text, "{byte:02x}").ok();
@@ -244,7 +225,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     let byte = |pair: &[u8]| {
         let pair =
@@ -262,19 +243,20 @@ mod tests {
 
     #[test]
     fn elements_are_as_numpy_prints_them() {
-        let cases: [(DType, Vec<u8>, &str); 8] = [
+        let cases: [(DType, Vec<u8>, &str); 7] = [
             (DType::Bool, vec![1], "true"),
             (DType::Int16, (-3i16).to_le_bytes().to_vec(), "-3"),
             (DType::Float16, half::f16::from_f32(0.5).to_le_bytes().to_vec(), "0.5"),
             (DType::Float32, 0.1f32.to_le_bytes().to_vec(), "0.1"),
             (DType::Complex64, [1.0f32.to_le_bytes(), (-2.5f32).to_le_bytes()].concat(), "1-2.5j"),
             (DType::TimestampNs, 1i64.to_le_bytes().to_vec(), "1970-01-01T00:00:00.000000001Z"),
-            (DType::String, b"a\"b".to_vec(), "\"a\\\"b\""),
             (DType::FixedSizeList { child: Box::new(DType::UInt8), size: 2 }, vec![1, 2], "[1, 2]"),
         ];
         for (dtype, cell, text) in cases {
             assert_eq!(text_of(&dtype, &cell).as_deref(), Some(text), "{dtype}");
         }
+        let text = FillValue::String("a\"b".to_owned());
+        assert_eq!(value_text(&DType::String, &text).as_deref(), Some("\"a\\\"b\""));
         assert_eq!(text_of(&DType::Bool, &[2]), None);
         assert_eq!(text_of(&DType::UInt16, &[2]), None);
         assert_eq!(json_of("NaN".to_owned()), Value::from("NaN"));
@@ -298,19 +280,50 @@ mod tests {
     }
 
     #[test]
-    fn attributes_have_the_type_that_is_said_or_seen() {
-        assert_eq!(attribute_of(None, "3").unwrap(), 3i64.into());
-        assert_eq!(attribute_of(None, "18446744073709551615").unwrap(), u64::MAX.into());
-        assert_eq!(attribute_of(None, "0.5").unwrap(), 0.5f64.into());
-        assert_eq!(attribute_of(None, "true").unwrap(), true.into());
-        assert_eq!(attribute_of(None, "nm").unwrap(), "nm".into());
-        assert_eq!(
-            attribute_of(None, "[1,\"a\"]").unwrap(),
-            AttributeValue::List(vec![1i64.into(), "a".into()])
-        );
-        assert_eq!(attribute_of(Some(AttributeType::String), "3").unwrap(), "3".into());
-        assert_eq!(attribute_of(Some(AttributeType::U8), "3").unwrap(), 3u8.into());
-        assert!(attribute_of(Some(AttributeType::U8), "300").is_err());
-        assert!(attribute_of(None, "[null]").is_err());
+    fn what_is_told_is_understood() {
+        let list = |text: &str| text.parse::<DType>().unwrap();
+        let cases = [
+            (DType::Float16, FillValue::Float(-0.5)),
+            (DType::Float32, FillValue::Float(0.1f32.into())),
+            (DType::Float64, FillValue::Float(f64::NEG_INFINITY)),
+            (DType::Complex64, FillValue::Complex(1e-30f32.into(), -1e-30)),
+            (DType::Complex128, FillValue::Complex(-1e300, f64::INFINITY)),
+            (DType::Int8, FillValue::Int(-3)),
+            (DType::UInt64, FillValue::UInt(u64::MAX)),
+            (DType::TimestampNs, FillValue::TimestampNs(-1)),
+            (DType::String, FillValue::String("NaN".to_owned())),
+            (DType::Binary, FillValue::Binary(vec![0, 255])),
+            (
+                list("list<f32>"),
+                FillValue::List(vec![FillValue::Float(0.1f32.into()), FillValue::Float(f64::INFINITY)]),
+            ),
+            (
+                list("list<list<string>, 1>"),
+                FillValue::List(vec![FillValue::List(vec![FillValue::String("[1]".to_owned())])]),
+            ),
+        ];
+        for (dtype, value) in cases {
+            let text = value_text(&dtype, &value).unwrap();
+            let understood = value_of(&dtype, &json_of(text.clone())).unwrap();
+            // A float's text may be another double that is the same number of the type.
+            assert_eq!(value_text(&dtype, &understood).unwrap(), text, "{dtype}");
+        }
+        for (text, value) in [
+            ("1", (1.0, 0.0)),
+            ("-2j", (0.0, -2.0)),
+            ("1e-3+2E+4j", (1e-3, 2e4)),
+            ("2e-4j", (0.0, 2e-4)),
+            ("-1-2e-4j", (-1.0, -2e-4)),
+        ] {
+            assert_eq!(complex(text), Some(FillValue::Complex(value.0, value.1)), "{text}");
+        }
+        for text in ["", "j", "1+j", "1+2", "1++2j", "x", "e-1j"] {
+            assert_eq!(complex(text), None, "{text}");
+        }
+        for (dtype, json) in
+            [("u8", "1.5"), ("u8", "\"1\""), ("bool", "1"), ("list<u8>", "1"), ("string", "1")]
+        {
+            assert_eq!(value_of(&list(dtype), &serde_json::from_str(json).unwrap()), None, "{dtype} {json}");
+        }
     }
 }

@@ -7,8 +7,10 @@ use engine_api::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use super::create::DefineArgs;
-use super::load::{self, ImageArgs};
+use super::json_elements::JsonElements;
+use super::load::{self, ImageArgs, Input, Source};
 use super::place::{Arrays, PlaceArgs, failed};
+use super::save::Part;
 use crate::cli::output::{self, Output};
 
 #[derive(Debug, clap::Args)]
@@ -19,10 +21,10 @@ pub(crate) struct Args {
     array: String,
     #[command(flatten)]
     image: ImageArgs,
-    /// Where the image's first element goes, slowest axis first; zeros unless given.
+    /// Where the first element goes, slowest axis first; zeros unless given.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',')]
     offset: Option<Vec<u64>>,
-    /// Define the array, as large as the image reaches, where there is none; and make the file.
+    /// Define the array, as large as what is written reaches, where there is none; and make the file.
     #[arg(long)]
     define: bool,
     #[command(flatten)]
@@ -50,39 +52,91 @@ impl fmt::Display for Written {
 }
 
 pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
-    let input = args.image.open()?;
-    let info = input.image.info().clone();
-    let config = FileConfig::new(args.image.codec()?);
-    let start = args.offset.clone().unwrap_or_else(|| vec![0; info.shape().len()]);
     if args.how.is_given() && !args.define {
         return Err(Error::new(ErrorKind::InvalidArgument, "what an array is, is said with --define"));
     }
+    let source = args.image.open_any()?;
+    let config = FileConfig::new(args.image.codec()?);
     let arrays = if args.define {
         Arrays::to_write_or_create(&args.place, config)?
     } else {
         Arrays::to_write(&args.place, config)?
     };
-    let written = arrays.change(|arrays| {
-        if arrays.file.get_array(&args.array).is_err() && args.define {
-            let reach = |(start, length): (&u64, &u64)| start.checked_add(*length);
-            let shape = start.iter().zip(info.shape()).map(reach).collect::<Option<Vec<u64>>>();
-            let shape = shape.filter(|shape| shape.len() == info.shape().len()).ok_or_else(|| {
+    let written = arrays.change(|arrays| match source {
+        Source::Image(input) => write_image(args, arrays, input, output),
+        Source::Json(elements) => write_json(args, arrays, &elements),
+    })?;
+    output.print(&written)
+}
+
+fn write_image(args: &Args, arrays: &mut Arrays, input: Input, output: Output) -> Result<Written> {
+    let info = input.image.info().clone();
+    let start = args.start(info.shape().len());
+    args.define(arrays, &DType::from(info.dtype()), &start, info.shape(), &load::axis_names(&info))?;
+    let region = load::load(arrays, &args.array, &start, input.image, output)?;
+    args.written(arrays, region.to_string(), info.dtype().to_string(), info.total_bytes())
+}
+
+fn write_json(args: &Args, arrays: &mut Arrays, elements: &JsonElements) -> Result<Written> {
+    let there = arrays.file.get_array(&args.array).map(|meta| (meta.dtype.clone(), meta.shape.len()));
+    let (dtype, axes) = match (there, args.image.dtype()?) {
+        (Ok((expected, _)), Some(actual)) if actual != expected => {
+            return Err(failed(array_file::Error::DTypeMismatch { expected, actual }));
+        }
+        (Ok((dtype, axes)), _) => (dtype, Some(axes)),
+        (Err(_), Some(dtype)) if args.define => (dtype, None),
+        (Err(_), None) if args.define => (elements.dtype()?, None),
+        (Err(error), _) => return Err(failed(error)),
+    };
+    let values = elements.values(&dtype, axes)?;
+    let shape: Vec<u64> =
+        values.shape().iter().map(|length| u64::try_from(*length).unwrap_or(u64::MAX)).collect();
+    let start = args.start(shape.len());
+    args.define(arrays, &dtype, &start, &shape, &[])?;
+    let write = arrays.file.write_values(&args.array, &start, values.view());
+    arrays.place.wait(write)?;
+    let region = Part { start, shape }.to_string();
+    args.written(arrays, region, dtype.to_string(), elements.bytes())
+}
+
+impl Args {
+    fn start(&self, axes: usize) -> Vec<u64> {
+        self.offset.clone().unwrap_or_else(|| vec![0; axes])
+    }
+
+    /// Defines the array where there is none, if it may.
+    fn define(
+        &self,
+        arrays: &mut Arrays,
+        dtype: &DType,
+        start: &[u64],
+        shape: &[u64],
+        dims: &[String],
+    ) -> Result<()> {
+        if !self.define || arrays.file.get_array(&self.array).is_ok() {
+            return Ok(());
+        }
+        let reach = |(start, length): (&u64, &u64)| start.checked_add(*length);
+        let reached = start.iter().zip(shape).map(reach).collect::<Option<Vec<u64>>>();
+        let reached = reached
+            .filter(|reached| reached.len() == shape.len() && start.len() == shape.len())
+            .ok_or_else(|| {
                 Error::new(ErrorKind::InvalidArgument, "the offset isn't one of the image's axes")
                     .with("offset", format_args!("{start:?}"))
             })?;
-            let spec = args.how.spec(&DType::from(info.dtype()), &shape, &load::axis_names(&info))?;
-            arrays.file.define_array(&args.array, spec).map_err(failed)?;
-        }
-        let region = load::load(arrays, &args.array, &start, input.image, output)?;
+        let spec = self.how.spec(dtype, &reached, dims)?;
+        arrays.file.define_array(&self.array, spec).map(drop).map_err(failed)
+    }
+
+    fn written(&self, arrays: &mut Arrays, region: String, dtype: String, bytes: u64) -> Result<Written> {
         Ok(Written {
-            file: args.place.file.clone(),
-            array: args.array.clone(),
-            image: args.image.name(),
-            region: region.to_string(),
-            dtype: info.dtype().to_string(),
-            bytes: info.total_bytes(),
+            file: self.place.file.clone(),
+            array: self.array.clone(),
+            image: self.image.name(),
+            region,
+            dtype,
+            bytes,
             commit: arrays.flush()?,
         })
-    })?;
-    output.print(&written)
+    }
 }
