@@ -80,7 +80,7 @@ pub(super) fn check_plausible(info: &ImageInfo, available: u64) -> Result<()> {
 /// Where the bytes of a file go.
 pub(super) enum Output {
     Plain(PartialFile),
-    Gzip(GzEncoder<PartialFile>),
+    Gzip(Box<GzEncoder<PartialFile>>),
 }
 
 impl Output {

@@ -24,7 +24,7 @@ pub(in crate::formats) fn create(
     let header = header_of(info)?;
     let file = PartialFile::create(path)?;
     let output = if compress {
-        Output::Gzip(GzEncoder::new(file, Compression::default()))
+        Output::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
     } else {
         Output::Plain(file)
     };
