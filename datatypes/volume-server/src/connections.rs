@@ -73,7 +73,12 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, _)) => {
+                // The end of an answer would wait for the client to acknowledge what came before, which may take 40 ms.
+                // Where the system won't have it so, that is how it is.
+                stream.set_nodelay(true).ok();
+                return stream;
+            }
             Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {
             }
             Err(_) => time::sleep(OUT_OF_ROOM).await,

@@ -149,16 +149,24 @@ fn answers_are_compressed_for_who_accepts_it() {
         chunks::Codec::default(),
     );
     let server = serve(vec![Fixture::new("zeros", false).version("v", &[], false, zeros)]);
-    // By hand: the client that the other tests have undoes it.
-    let mut stream = TcpStream::connect(&server.address).unwrap();
     let path = "/zeros/v/s0/0-64_0-64_0-64";
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")
+    for (accepted, encoding) in
+        [("gzip", "gzip"), ("gzip, deflate, br, zstd", "zstd"), ("zstd;q=0.5, gzip", "gzip")]
+    {
+        // By hand: the client that the other tests have undoes it.
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {accepted}\r\nConnection: close\r\n\r\n"
+        )
         .unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let head = String::from_utf8_lossy(&answer[..400.min(answer.len())]).to_ascii_lowercase();
-    assert!(head.contains("content-encoding: gzip") && head.contains("vary: "), "{head}");
-    assert!(answer.len() < 20_000, "{} bytes", answer.len());
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let head = String::from_utf8_lossy(&answer[..400.min(answer.len())]).to_ascii_lowercase();
+        let said = format!("content-encoding: {encoding}");
+        assert!(head.contains(&said) && head.contains("vary: "), "{accepted}: {head}");
+        assert!(answer.len() < 20_000, "{} bytes", answer.len());
+    }
     assert_eq!(server.bytes(path), vec![0; 64 * 64 * 64]);
     assert_eq!(
         header(&server.request("GET", path, &[("Accept-Encoding", "identity")]), "content-length"),

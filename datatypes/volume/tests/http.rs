@@ -84,6 +84,14 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// With a checksum, as a frame has it that is damaged where nothing else would tell.
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// The bytes of the first chunk.
 fn first_chunk() -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
@@ -282,24 +290,45 @@ fn chunks_of_another_length_are_corrupt() {
 
 #[test]
 fn what_is_compressed_is_read_and_bombs_are_not() {
-    let packed = |headers: &'static str| read(move |_| Reply::new("200 OK", headers, &gzip(&first_chunk())));
-    for headers in ["content-encoding: gzip\r\n", "content-type: application/octet-stream\r\n"] {
-        let (found, expected, _) = packed(headers);
+    for (headers, pack) in [
+        ("content-encoding: gzip\r\n", gzip as fn(&[u8]) -> Vec<u8>),
+        ("content-encoding: zstd\r\n", zstd),
+        ("content-type: application/octet-stream\r\n", gzip),
+    ] {
+        let (found, expected, _) = read(move |_| Reply::new("200 OK", headers, &pack(&first_chunk())));
         assert!(found.unwrap() == expected, "{headers}");
     }
     // A hundred megabytes in a hundred kilobytes; the last is a bomb in a file that isn't said to be compressed.
-    let bomb = gzip(&vec![0; 100 << 20]);
-    for headers in ["content-encoding: gzip\r\n", ""] {
-        let bomb = bomb.clone();
+    let zeros = vec![0; 100 << 20];
+    for (headers, bomb) in [
+        ("content-encoding: gzip\r\n", gzip(&zeros)),
+        ("content-encoding: zstd\r\n", zstd(&zeros)),
+        ("", gzip(&zeros)),
+    ] {
         let (error, _) = failure(move |_| Reply::new("200 OK", headers, &bomb));
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{headers}");
     }
-    let (error, _) = failure(|_| {
-        let mut damaged = gzip(&first_chunk());
-        let last = damaged.len() - 6;
-        damaged[last] ^= 1;
-        Reply::new("200 OK", "content-encoding: gzip\r\n", &damaged)
-    });
+    for (headers, packed, from_end) in [
+        ("content-encoding: gzip\r\n", gzip(&first_chunk()), 6),
+        ("content-encoding: zstd\r\n", zstd(&first_chunk()), 2),
+    ] {
+        let mut damaged = packed.clone();
+        damaged[packed.len() - from_end] ^= 1;
+        let (error, asked) = failure(move |_| Reply::new("200 OK", headers, &damaged));
+        assert_eq!((error.kind(), asked), (ErrorKind::Corrupt, 1), "{headers}");
+        // What ends too early may be whole the next time.
+        let cut = packed[..packed.len() - from_end].to_vec();
+        let (_, asked) = failure(move |_| Reply::new("200 OK", headers, &cut));
+        assert!(asked > 1, "{headers}");
+    }
+    let (error, _) = failure(|_| Reply::new("200 OK", "content-encoding: zstd\r\n", b"not a frame"));
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    // A frame that would keep sixteen megabytes in memory.
+    let mut wide = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    wide.window_log(24).unwrap();
+    wide.write_all(&first_chunk()).unwrap();
+    let wide = wide.finish().unwrap();
+    let (error, _) = failure(move |_| Reply::new("200 OK", "content-encoding: zstd\r\n", &wide));
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     let (error, _) = failure(|_| Reply::new("200 OK", "content-encoding: br\r\n", &first_chunk()));
     assert_eq!(error.kind(), ErrorKind::Unsupported);

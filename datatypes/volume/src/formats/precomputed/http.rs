@@ -52,6 +52,8 @@ const MOST_REDIRECTS: u32 = 5;
 const MOST_INFO_BYTES: u64 = 16 << 20;
 /// Of a server that sends whole files where parts were asked for, as much is read.
 const MOST_READ_FOR_A_PART: u64 = 64 << 20;
+/// The base-2 logarithm of the longest window that a server may compress with by zstd: eight megabytes (RFC 9659).
+const ZSTD_WINDOW_LOG: u32 = 23;
 /// Of an answer that isn't wanted as much is read, so that the connection can be used again.
 const MOST_UNWANTED: u64 = 64 << 10;
 
@@ -148,14 +150,17 @@ impl WebFolder {
     }
 
     fn ask_once(&self, url: &str, wanted: Wanted) -> Result<Option<Answer>, Failure> {
-        let mut request = self.agent.get(url);
-        if let Wanted::Part { start, bytes } = wanted {
-            let last = start.saturating_add(bytes).saturating_sub(1);
-            // Of what a server compresses on the way, no part can be told.
-            request = request
-                .header("range", format!("bytes={start}-{last}"))
-                .header("accept-encoding", "identity");
-        }
+        let request = self.agent.get(url);
+        let request = match wanted {
+            Wanted::Whole { .. } => request.header(header::ACCEPT_ENCODING, "zstd, gzip"),
+            Wanted::Part { start, bytes } => {
+                let last = start.saturating_add(bytes).saturating_sub(1);
+                // Of what a server compresses on the way, no part can be told.
+                request
+                    .header(header::RANGE, format!("bytes={start}-{last}"))
+                    .header(header::ACCEPT_ENCODING, "identity")
+            }
+        };
         let response = request.call().map_err(failed)?;
         let status = response.status().as_u16();
         match (status, wanted) {
@@ -252,11 +257,13 @@ fn part_of_whole(response: Response<Body>, start: u64, bytes: u64) -> Result<Ans
 }
 
 /// The body of an answer, decompressed where it was compressed on the way.
-fn body(response: Response<Body>, most: u64) -> Result<impl Read, Failure> {
-    if let Some(encoding) =
-        response.headers().get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity")
-    {
-        // That of gzip is gone when the body is decompressed.
+fn body(response: Response<Body>, most: u64) -> Result<Box<dyn Read>, Failure> {
+    // That of gzip is gone when the body is decompressed.
+    let encoding = match response.headers().get(header::CONTENT_ENCODING) {
+        Some(encoding) if encoding == "zstd" => return decompressed(response.into_body()),
+        encoding => encoding.filter(|encoding| *encoding != "identity"),
+    };
+    if let Some(encoding) = encoding {
         let encoding = String::from_utf8_lossy(encoding.as_bytes()).escape_debug().to_string();
         return Err(Error::new(
             ErrorKind::Unsupported,
@@ -268,7 +275,28 @@ fn body(response: Response<Body>, most: u64) -> Result<impl Read, Failure> {
     if response.body().content_length().is_some_and(|length| length > most) {
         return Err(too_long(most).into());
     }
-    Ok(response.into_body().into_reader())
+    Ok(Box::new(response.into_body().into_reader()))
+}
+
+/// A body that zstd has compressed.
+fn decompressed(body: Body) -> Result<Box<dyn Read>, Failure> {
+    let unavailable = |error| Error::from_io(error, "there is no memory to decompress an answer");
+    let mut decoder = zstd::Decoder::new(body.into_reader()).map_err(unavailable)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(unavailable)?;
+    Ok(Box::new(Decompressed(decoder)))
+}
+
+/// Tells what zstd refuses from what the connection does.
+struct Decompressed<R>(R);
+
+impl<R: Read> Read for Decompressed<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out).map_err(|error| match error.get_ref() {
+            Some(below) if below.is::<ureq::Error>() => error,
+            _ if error.kind() == io::ErrorKind::Other => ureq::Error::Decompress("zstd", error).into_io(),
+            _ => error,
+        })
+    }
 }
 
 fn read(mut body: impl Read) -> Result<Vec<u8>, Failure> {
