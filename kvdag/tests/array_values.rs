@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 
+use common::npy::{elements, npy};
 use common::{fail, pipe, succeed};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -148,4 +149,76 @@ fn what_is_no_array_of_the_type_is_told_and_changes_nothing() {
     fs::write(at.join("good.json"), "[1]").unwrap();
     fail(at, &["array", "write", "a.af", "m", "good.json", "--dtype", "i8"], 2, "int8");
     fail(at, &["array", "write", "a.af", "n", "deep.json"], 3, "no array n");
+}
+
+/// Half precision floats, or complex numbers of single or double precision, for each number from 0.
+fn numbers(dtype: &str, count: u16) -> Vec<u8> {
+    let at = |index: u16| f32::from(index) / 4.0;
+    (0..count)
+        .flat_map(|index| match dtype {
+            "float16" => half::f16::from_f32(at(index)).to_le_bytes().to_vec(),
+            "complex64" => [at(index), -at(index)].map(f32::to_le_bytes).concat(),
+            _ => [at(index), -at(index)].map(|part| f64::from(part).to_le_bytes()).concat(),
+        })
+        .collect()
+}
+
+#[test]
+fn numbers_that_images_do_not_have_come_from_numpy_and_go_there() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    for (dtype, descr) in [("float16", "<f2"), ("complex64", "<c8"), ("complex128", "<c16")] {
+        let all = numbers(dtype, 5 * 6 * 7);
+        fs::write(at.join("in.npy"), npy(descr, "(5, 6, 7)", &all)).unwrap();
+        let chunks = ["--chunk-shape", "2,4,3"];
+        succeed(at, &[&["array", "import", "a.af", "in.npy", "--array", dtype], &chunks[..]].concat());
+        succeed(at, &["array", "export", "a.af", dtype, "out.npy"]);
+        let exported = fs::read(at.join("out.npy")).unwrap();
+        assert_eq!(elements(&exported), all, "{dtype}");
+        let header = String::from_utf8_lossy(&exported[..128]).into_owned();
+        assert!(header.contains(&format!("'{descr}'")) && header.contains("(5, 6, 7)"), "{header}");
+        // A part of it, elsewhere, through a pipe.
+        let part = npy(descr, "(1, 2, 3)", &numbers(dtype, 6));
+        pipe(at, &["array", "write", "a.af", dtype, "-", "--offset", "4,1,2"], &part);
+        let read = ["array", "read", "a.af", dtype, "--region", "4:5,1:3,2:5"];
+        let back = pipe(at, &[&read[..], &["-o", "-", "--as", "npy"]].concat(), &[]);
+        assert_eq!(elements(&back), numbers(dtype, 6), "{dtype}");
+        let text = succeed(at, &read).out;
+        let second = if dtype == "float16" { "0.25" } else { "0.25-0.25j" };
+        assert_eq!(text.split_whitespace().nth(1), Some(second), "{text}");
+        // The same without a header.
+        succeed(at, &[&read[..], &["-o", "part.raw"]].concat());
+        assert_eq!(fs::read(at.join("part.raw")).unwrap(), numbers(dtype, 6), "{dtype}");
+        let raw = ["array", "write", "a.af", dtype, "part.raw", "--shape", "1,2,3", "--dtype", dtype];
+        succeed(at, &raw);
+        let first = succeed(at, &["array", "read", "a.af", dtype, "--region", "0:1,0:2,0:3"]).out;
+        assert_eq!(first, text, "{dtype}");
+        // Another type is told.
+        let other = if dtype == "float16" { "complex64" } else { "float16" };
+        fail(at, &["array", "write", "a.af", dtype, "part.raw", "--shape", "1", "--dtype", other], 2, "");
+        fs::write(at.join("other.npy"), npy("<u2", "(1, 1, 1)", &[0; 2])).unwrap();
+        fail(at, &["array", "write", "a.af", dtype, "other.npy"], 2, dtype);
+        fail(at, &["array", "export", "a.af", dtype, "out.tif"], 1, "images have no elements");
+    }
+    // Big-endian, the first axis fastest.
+    let swapped: Vec<u8> =
+        numbers("complex64", 6).chunks_exact(4).flat_map(|part| part.iter().rev().copied()).collect();
+    let mut file = npy(">c8", "(3, 2)", &swapped);
+    let order = file.windows(6).position(|text| text == b"False,").unwrap();
+    file[order..order + 6].copy_from_slice(b"True, ");
+    pipe(at, &["array", "write", "a.af", "turned", "-", "--define"], &file);
+    let text = succeed(at, &["array", "read", "a.af", "turned"]).out;
+    assert_eq!(text, "0-0j 0.25-0.25j 0.5-0.5j\n0.75-0.75j 1-1j 1.25-1.25j\n");
+    // Times, and lists of numbers, as they are.
+    for (dtype, bytes) in [("timestamp[ns]", 8), ("list<u16, 3>", 6)] {
+        fs::write(at.join("in.raw"), (0..4 * bytes).collect::<Vec<u8>>()).unwrap();
+        let write =
+            ["array", "write", "a.af", dtype, "in.raw", "--shape", "2,2", "--dtype", dtype, "--define"];
+        succeed(at, &write);
+        succeed(at, &["array", "read", "a.af", dtype, "-o", "out.raw"]);
+        assert_eq!(fs::read(at.join("out.raw")).unwrap(), fs::read(at.join("in.raw")).unwrap(), "{dtype}");
+    }
+    // An image stays an image.
+    fs::write(at.join("in.npy"), npy("<f2", "(2, 2)", &numbers("float16", 4))).unwrap();
+    fail(at, &["volume", "import", "memory:", "in.npy"], 1, "real numbers");
 }

@@ -8,25 +8,10 @@ use std::fs;
 #[cfg(feature = "s3")]
 use std::process::Command;
 
+use common::npy::{elements, npy};
 use common::{HEAD, command, disk_engines, fail, feed, head, pages, pipe, run, succeed, testdata};
 use serde_json::json;
 use tempfile::tempdir;
-
-/// A NumPy array of version 1, as NumPy writes it.
-fn npy(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
-    let length = (header.len() + 11).next_multiple_of(64) - 10;
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend(u16::try_from(length).unwrap().to_le_bytes());
-    file.extend(format!("{header:<width$}\n", width = length - 1).into_bytes());
-    file.extend(elements);
-    file
-}
-
-/// The elements of a NumPy array.
-fn elements(npy: &[u8]) -> &[u8] {
-    &npy[10 + usize::from(u16::from_le_bytes([npy[8], npy[9]]))..]
-}
 
 fn ramp(count: u16) -> Vec<u8> {
     (0..count).flat_map(u16::to_le_bytes).collect()

@@ -21,9 +21,10 @@ pub use export::{
 };
 pub use formats::{
     Compression, CreateOptions, DeflateLevel, Format, GraySlice, ImageAxis, ImageInfo, ImageReader,
-    ImageWriter, RawSpec, RegionReader, create_image, create_image_with, create_scales,
-    decode_compressed_segmentation, encode_compressed_segmentation, gray_level, is_url, open_image,
-    open_regions, open_scale, open_scale_regions, scales_of, slice_png, split_dataset,
+    ImageWriter, NpyNumber, RawSpec, RegionReader, create_image, create_image_with, create_npy_parts,
+    create_scales, decode_compressed_segmentation, encode_compressed_segmentation, gray_level, is_url,
+    open_image, open_npy_parts, open_regions, open_scale, open_scale_regions, scales_of, slice_png,
+    split_dataset,
 };
 #[cfg(feature = "http")]
 pub use formats::{HttpOptions, PrecomputedSource, StoreImage};

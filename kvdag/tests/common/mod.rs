@@ -2,6 +2,8 @@
 #![allow(clippy::expect_used, reason = "a test that can't go on has failed")]
 
 #[allow(dead_code, reason = "not every test binary has a use for it")]
+pub(crate) mod npy;
+#[allow(dead_code, reason = "not every test binary has a use for it")]
 pub(crate) mod pages;
 #[cfg(all(unix, feature = "serve"))]
 #[allow(dead_code, unreachable_pub, reason = "not every test binary has a use for it")]

@@ -41,6 +41,7 @@ pub use dataset_name::split_dataset;
 pub use detect::Format;
 pub use info::{ImageAxis, ImageInfo};
 pub use io::{ImageReader, ImageWriter};
+pub use npy::{NpyNumber, create_npy_parts, open_npy_parts};
 pub use open::{open_image, open_regions, open_scale, open_scale_regions, scales_of};
 pub use png::{GraySlice, gray_level, slice_png};
 #[cfg(feature = "http")]

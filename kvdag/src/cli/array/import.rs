@@ -1,6 +1,6 @@
 //! `kvdag array import`.
 
-use array_file::{DType, FileConfig};
+use array_file::FileConfig;
 use engine_api::{Error, ErrorKind, Result};
 
 use super::create::DefineArgs;
@@ -46,8 +46,8 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
         None => name_of(&args.image.image)?,
     };
     let input = args.image.open()?;
-    let info = input.image.info().clone();
-    let mut spec = args.how.spec(&DType::from(info.dtype()), info.shape(), &load::axis_names(&info))?;
+    let (dtype, info) = (input.dtype.clone(), input.image.info().clone());
+    let mut spec = args.how.spec(&dtype, input.shape(), &input.axis_names())?;
     if args.how.chunk_shape.is_none()
         && let Some(chunks) = load::chunks_of(&input.image)
     {
@@ -57,14 +57,14 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let written = arrays.change(|arrays| {
         arrays.file.define_array(&name, spec).map_err(failed)?;
         load::describe(arrays, &name, &info)?;
-        let start = vec![0; info.shape().len()];
-        let region = load::load(arrays, &name, &start, input.image, output)?;
+        let start = vec![0; input.shape().len()];
+        let region = load::load(arrays, &name, &start, input, output)?;
         Ok(Written {
             file: args.place.file.clone(),
             array: name.clone(),
             image: args.image.name(),
             region: region.to_string(),
-            dtype: info.dtype().to_string(),
+            dtype: dtype.to_string(),
             bytes: info.total_bytes(),
             commit: arrays.flush()?,
         })

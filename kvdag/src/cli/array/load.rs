@@ -11,7 +11,7 @@ use engine_api::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 #[cfg(feature = "hdf5")]
 use volume::Variables;
-use volume::{Format, ImageInfo, ImageReader, RegionReader, split_dataset};
+use volume::{Format, ImageInfo, ImageReader, NpyNumber, RegionReader, open_npy_parts, split_dataset};
 
 use super::json_elements::JsonElements;
 use super::place::{Arrays, failed};
@@ -36,8 +36,8 @@ pub(super) struct ImageArgs {
     /// The shape of a raw file, slowest axis first.
     #[arg(long, value_name = "Z,Y,X", value_delimiter = ',', requires = "dtype")]
     shape: Option<Vec<u64>>,
-    /// The type of a raw file's elements, little-endian: u8 to u64, i8 to i64, f32, f64, bool; any
-    /// for elements in JSON, which `write` takes.
+    /// The type of a raw file's elements, little-endian, of a fixed size: u8 to u64, i8 to i64, f16 to f64, bool, complex64,
+    /// complex128, timestamp[ns], list<u8, 3> and the like; and of elements in JSON, which `write` takes, any.
     #[arg(long)]
     dtype: Option<String>,
     /// How what is written is compressed: none, lz4, zstd:1 to zstd:22, each with or without +shuffle.
@@ -47,9 +47,30 @@ pub(super) struct ImageArgs {
 
 /// An image that is open.
 pub(super) struct Input {
+    /// Of the elements, or of the numbers that they are made of.
     pub(super) image: Image,
+    /// The type of the elements.
+    pub(super) dtype: DType,
     /// What came from standard input, which is removed in the end.
     _spooled: Option<NamedTempFile>,
+}
+
+impl Input {
+    /// The shape in elements.
+    pub(super) fn shape(&self) -> &[u64] {
+        let shape = self.image.info().shape();
+        let parted = parts_of(&self.dtype).is_some_and(|(_, parts)| parts.is_some());
+        if parted { shape.split_last().map_or(shape, |(_, shape)| shape) } else { shape }
+    }
+
+    /// The names of the axes; none where one has none, or two have the same.
+    pub(super) fn axis_names(&self) -> Vec<String> {
+        let axes = self.image.info().axes().iter().take(self.shape().len());
+        let names: Vec<String> = axes.map(|axis| axis.name.clone()).collect();
+        let distinct =
+            (0..names.len()).all(|axis| !names[axis].is_empty() && !names[..axis].contains(&names[axis]));
+        if distinct { names } else { Vec::new() }
+    }
 }
 
 /// What elements are written from.
@@ -86,13 +107,26 @@ impl ImageArgs {
         if self.shape.is_none() && self.dtype.is_some() {
             return Err(Error::new(ErrorKind::InvalidArgument, "a raw file's type is said with its --shape"));
         }
-        let options = import::Options {
-            shape: self.shape.clone(),
-            dtype: self.dtype.clone(),
-            ..import::Options::default()
-        };
         let path = spooled.as_ref().map_or(self.image.as_path(), NamedTempFile::path);
-        Ok(Input { image: import::open(path, &options)?, _spooled: spooled })
+        let (shape, dtype) = (self.shape.clone(), self.dtype()?);
+        let parted = dtype.as_ref().and_then(|dtype| Some((dtype.clone(), parts_of(dtype)?)));
+        if let Some((dtype, (number, parts))) = parted {
+            let shape = shape.map(|shape| shape.into_iter().chain(parts).collect());
+            let options =
+                import::Options { shape, dtype: Some(number.to_string()), ..import::Options::default() };
+            return Ok(Input { image: import::open(path, &options)?, dtype, _spooled: spooled });
+        }
+        if shape.is_none()
+            && Format::of(path).is_ok_and(|format| format == Format::Npy)
+            && let Some((number, parts)) = open_npy_parts(path)?
+        {
+            let dtype = type_of(number)?;
+            return Ok(Input { image: Image::Regions(parts, String::new()), dtype, _spooled: spooled });
+        }
+        let options = import::Options { shape, dtype: self.dtype.clone(), ..import::Options::default() };
+        let image = import::open(path, &options)?;
+        let dtype = DType::from(image.info().dtype());
+        Ok(Input { image, dtype, _spooled: spooled })
     }
 
     fn is_piped(&self) -> bool {
@@ -129,20 +163,40 @@ fn spool() -> Result<NamedTempFile> {
     Ok(file)
 }
 
+/// The numbers that elements of a type are made of, where images don't have the type; and how many of them an element has, if
+/// more than one.
+pub(super) fn parts_of(dtype: &DType) -> Option<(chunks::DType, Option<u64>)> {
+    match dtype {
+        DType::FixedSizeList { child, size } => Some((child.as_chunks()?, Some(u64::from(*size)))),
+        DType::TimestampNs => Some((chunks::DType::I64, None)),
+        _ => npy_number(dtype).map(NpyNumber::parts),
+    }
+}
+
+/// The number of a NumPy array that elements of a type are, where images don't have the type.
+pub(super) fn npy_number(dtype: &DType) -> Option<NpyNumber> {
+    match dtype {
+        DType::Float16 => Some(NpyNumber::Float16),
+        DType::Complex64 => Some(NpyNumber::Complex64),
+        DType::Complex128 => Some(NpyNumber::Complex128),
+        _ => None,
+    }
+}
+
+fn type_of(number: NpyNumber) -> Result<DType> {
+    let types = [DType::Float16, DType::Complex64, DType::Complex128];
+    types.into_iter().find(|dtype| npy_number(dtype) == Some(number)).ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "no array has elements of the type")
+            .with("type", format_args!("{number:?}"))
+    })
+}
+
 /// Whether a file begins as a list or an object does, and no image.
 fn begins_as_json(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
     let file = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
     file.map_err(|error| Error::from_io(error, "standard input can't be read again"))?;
     Ok(matches!(start.trim_ascii_start().first(), Some(b'[' | b'{')))
-}
-
-/// The names of an image's axes; none where one has none, or two have the same.
-pub(super) fn axis_names(info: &ImageInfo) -> Vec<String> {
-    let names: Vec<String> = info.axes().iter().map(|axis| axis.name.clone()).collect();
-    let distinct =
-        (0..names.len()).all(|axis| !names[axis].is_empty() && !names[..axis].contains(&names[axis]));
-    if distinct { names } else { Vec::new() }
 }
 
 /// Gives an array the attributes that keep what an image says of its place in space.
@@ -182,20 +236,19 @@ pub(super) fn load(
     arrays: &mut Arrays,
     array: &str,
     start: &[u64],
-    image: Image,
+    input: Input,
     output: Output,
 ) -> Result<Region> {
-    let info = image.info().clone();
     let meta = arrays.file.get_array(array).map_err(failed)?;
-    let (dtype, shape, chunk_shape) = (meta.dtype.clone(), meta.shape.clone(), meta.chunk_shape.clone());
-    // Elements are written as bytes, so whose they are is looked at here.
-    if dtype.as_chunks() != Some(info.dtype()) {
-        return Err(failed(array_file::Error::DTypeMismatch {
-            expected: dtype,
-            actual: DType::from(info.dtype()),
-        }));
+    let (dtype, array_shape, chunk_shape) =
+        (meta.dtype.clone(), meta.shape.clone(), meta.chunk_shape.clone());
+    // Elements are written as bytes, so whose they are is looked at here. Times are integers to NumPy.
+    let number = dtype.as_chunks();
+    if dtype != input.dtype && (number.is_none() || number != input.dtype.as_chunks()) {
+        return Err(failed(array_file::Error::DTypeMismatch { expected: dtype, actual: input.dtype }));
     }
-    let region = target(&shape, start, info.shape())?;
+    let (shape, info) = (input.shape().to_vec(), input.image.info().clone());
+    let region = target(&array_shape, start, &shape)?;
     let mut target = Target { arrays, array, start, chunk_shape: &chunk_shape, buffer: Vec::new() };
     let bar = output.progress(info.total_bytes(), "writing");
     let careful = Careful::begin();
@@ -203,9 +256,9 @@ pub(super) fn load(
         bar.inc(u64::try_from(bytes).unwrap_or(0));
         careful.check()
     };
-    match image {
-        Image::Slabs(mut reader) => target.write_slabs(&mut *reader, &mut watch),
-        Image::Regions(reader, _) => target.write_boxes(&*reader, &mut watch),
+    match input.image {
+        Image::Slabs(mut reader) => target.write_slabs(&mut *reader, &shape, &mut watch),
+        Image::Regions(reader, _) => target.write_boxes(&*reader, &shape, &mut watch),
     }?;
     bar.finish_and_clear();
     Ok(region)
@@ -272,6 +325,7 @@ impl Target<'_> {
     fn write_slabs(
         &mut self,
         reader: &mut dyn ImageReader,
+        shape: &[u64],
         watch: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
         let info = reader.info().clone();
@@ -287,7 +341,7 @@ impl Target<'_> {
             if reader.next_slab(&mut self.buffer)? != slices {
                 return Err(Error::new(ErrorKind::Corrupt, "the image ends too early").with("slice", done));
             }
-            let mut part: Vec<Range<u64>> = info.shape().iter().map(|length| 0..*length).collect();
+            let mut part: Vec<Range<u64>> = shape.iter().map(|length| 0..*length).collect();
             part[0] = done..done + slices;
             self.put(&part)?;
             watch(self.buffer.len())?;
@@ -300,14 +354,21 @@ impl Target<'_> {
     fn write_boxes(
         &mut self,
         reader: &dyn RegionReader,
+        shape: &[u64],
         watch: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
-        let (shape, size) = (reader.info().shape().to_vec(), reader.info().dtype().size());
+        // Numbers that make up an element lie along a further axis, and are read together.
+        let parts = &reader.info().shape()[shape.len()..];
+        let count = parts.iter().try_fold(reader.info().dtype().size(), |size, parts| {
+            size.checked_mul(usize::try_from(*parts).ok()?)
+        });
+        let size = count.ok_or_else(|| Error::new(ErrorKind::TooLarge, "an element doesn't fit memory"))?;
         let mut read = |start: &[u64], shape: &[u64], out: &mut [u8]| {
-            let offset: Vec<i64> = start.iter().map(|start| start.cast_signed()).collect();
-            reader.read_region(&Region::new(&offset, shape)?, out)
+            let offset: Vec<i64> =
+                start.iter().map(|start| start.cast_signed()).chain(parts.iter().map(|_| 0)).collect();
+            reader.read_region(&Region::new(&offset, &[shape, parts].concat())?, out)
         };
-        self.write_parts(&shape, size, &mut read, watch)
+        self.write_parts(shape, size, &mut read, watch)
     }
 
     /// Writes boxes of whole chunks, which `read` reads.

@@ -8,9 +8,9 @@ use array_file::{ArrayMeta, AttributeValue};
 use chunks::zeroed;
 use engine_api::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
-use volume::{CreateOptions, ImageAxis, ImageInfo, create_image_with};
+use volume::{CreateOptions, Format, ImageAxis, ImageInfo, create_image_with, create_npy_parts};
 
-use super::load::{SOURCE, SPACING, UNITS};
+use super::load::{SOURCE, SPACING, UNITS, npy_number};
 use super::place::{Arrays, failed};
 use super::values::{text_of, value_text};
 use crate::cli::interrupt::Careful;
@@ -201,8 +201,11 @@ pub(super) fn save_image(
     (file, options): (&Path, CreateOptions),
     output: Output,
 ) -> Result<()> {
-    let info = image_of(meta, part)?;
-    let mut writer = create_image_with(file, &info, options)?;
+    let npy = options.format.or_else(|| Format::from_name(file)) == Some(Format::Npy);
+    let mut writer = match npy_number(&meta.dtype).filter(|_| npy) {
+        Some(number) => create_npy_parts(file, number, &part.shape)?,
+        None => create_image_with(file, &image_of(meta, part)?, options)?,
+    };
     for_each_slab(arrays, meta, part, output, |bytes| writer.write_slab(bytes))?;
     writer.finish()
 }
@@ -230,9 +233,12 @@ pub(super) fn stream_image(
 /// image said that it was imported from.
 fn image_of(meta: &ArrayMeta, part: &Part) -> Result<ImageInfo> {
     let dtype = meta.dtype.as_chunks().ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "images have no elements of this type; .raw and text have")
-            .with("array", &meta.name)
-            .with("dtype", &meta.dtype)
+        Error::new(
+            ErrorKind::Unsupported,
+            "images have no elements of this type; .raw and text have, and .npy has f16 and complex numbers",
+        )
+        .with("array", &meta.name)
+        .with("dtype", &meta.dtype)
     })?;
     let list = |name: &str, axis: usize| match meta.attributes.get(name) {
         Some(AttributeValue::List(values)) if values.len() == meta.shape.len() => values.get(axis),

@@ -70,11 +70,12 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
 }
 
 fn write_image(args: &Args, arrays: &mut Arrays, input: Input, output: Output) -> Result<Written> {
-    let info = input.image.info().clone();
-    let start = args.start(info.shape().len());
-    args.define(arrays, &DType::from(info.dtype()), &start, info.shape(), &load::axis_names(&info))?;
-    let region = load::load(arrays, &args.array, &start, input.image, output)?;
-    args.written(arrays, region.to_string(), info.dtype().to_string(), info.total_bytes())
+    let (dtype, shape, bytes) =
+        (input.dtype.clone(), input.shape().to_vec(), input.image.info().total_bytes());
+    let start = args.start(shape.len());
+    args.define(arrays, &dtype, &start, &shape, &input.axis_names())?;
+    let region = load::load(arrays, &args.array, &start, input, output)?;
+    args.written(arrays, region.to_string(), dtype.to_string(), bytes)
 }
 
 fn write_json(args: &Args, arrays: &mut Arrays, elements: &JsonElements) -> Result<Written> {

@@ -3,12 +3,20 @@
 use chunks::DType;
 use engine_api::{Error, ErrorKind, Result};
 
+use super::number::NpyNumber;
 use crate::formats::bytes::ByteOrder;
+
+/// The type of an array's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    OfImages(DType),
+    Other(NpyNumber),
+}
 
 /// What a header says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
-    pub(super) dtype: DType,
+    pub(super) element: Element,
     pub(super) order: ByteOrder,
     pub(super) fortran: bool,
     /// As NumPy has it.
@@ -39,8 +47,8 @@ impl Header {
             }
         }
         match (descr, fortran, shape) {
-            (Some((dtype, order)), Some(fortran), Some(shape)) if input.rest.trim().is_empty() => {
-                Ok(Self { dtype, order, fortran, shape })
+            (Some((element, order)), Some(fortran), Some(shape)) if input.rest.trim().is_empty() => {
+                Ok(Self { element, order, fortran, shape })
             }
             _ => Err(corrupt()),
         }
@@ -48,28 +56,37 @@ impl Header {
 }
 
 /// The dictionary of an array in C order.
-pub(super) fn format_header(shape: &[u64], dtype: DType) -> String {
+pub(super) fn format_header(shape: &[u64], element: Element) -> String {
     let extents: Vec<String> = shape.iter().map(u64::to_string).collect();
     // A tuple of one element ends with its comma.
     let extents = extents.join(", ") + if shape.len() == 1 { "," } else { "" };
-    let descr = descr_of(dtype);
+    let descr = descr_of(element);
     format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}")
 }
 
-const fn descr_of(dtype: DType) -> &'static str {
-    match dtype {
-        DType::U8 => "|u1",
-        DType::U16 => "<u2",
-        DType::U32 => "<u4",
-        DType::U64 => "<u8",
-        DType::I8 => "|i1",
-        DType::I16 => "<i2",
-        DType::I32 => "<i4",
-        DType::I64 => "<i8",
-        DType::F32 => "<f4",
-        DType::F64 => "<f8",
-        DType::Bool => "|b1",
+const fn descr_of(element: Element) -> &'static str {
+    match element {
+        Element::OfImages(DType::U8) => "|u1",
+        Element::OfImages(DType::U16) => "<u2",
+        Element::OfImages(DType::U32) => "<u4",
+        Element::OfImages(DType::U64) => "<u8",
+        Element::OfImages(DType::I8) => "|i1",
+        Element::OfImages(DType::I16) => "<i2",
+        Element::OfImages(DType::I32) => "<i4",
+        Element::OfImages(DType::I64) => "<i8",
+        Element::OfImages(DType::F32) => "<f4",
+        Element::OfImages(DType::F64) => "<f8",
+        Element::OfImages(DType::Bool) => "|b1",
+        Element::Other(NpyNumber::Float16) => "<f2",
+        Element::Other(NpyNumber::Complex64) => "<c8",
+        Element::Other(NpyNumber::Complex128) => "<c16",
     }
+}
+
+/// All types that are read and written.
+fn elements() -> impl Iterator<Item = Element> {
+    let of_images = DType::ALL.iter().copied().map(Element::OfImages);
+    of_images.chain(NpyNumber::ALL.iter().copied().map(Element::Other))
 }
 
 fn corrupt() -> Error {
@@ -108,7 +125,7 @@ impl<'a> Input<'a> {
         Err(corrupt())
     }
 
-    fn descr(&mut self) -> Result<(DType, ByteOrder)> {
+    fn descr(&mut self) -> Result<(Element, ByteOrder)> {
         self.rest = self.rest.trim_start();
         if self.rest.starts_with('[') {
             return Err(Error::new(ErrorKind::Unsupported, "the array's elements are records"));
@@ -120,12 +137,11 @@ impl<'a> Input<'a> {
             Some('<' | '|' | '=') => ByteOrder::Little,
             _ => return Err(corrupt().with("descr", text.escape_debug())),
         };
-        let dtype =
-            DType::ALL.iter().copied().find(|dtype| descr_of(*dtype)[1..] == text[1..]).ok_or_else(|| {
-                Error::new(ErrorKind::Unsupported, "the array's elements aren't real numbers of 1 to 8 bytes")
-                    .with("descr", text.escape_debug())
-            })?;
-        Ok((dtype, order))
+        let element = elements().find(|element| descr_of(*element)[1..] == text[1..]).ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, "the array's elements aren't numbers of 1 to 16 bytes")
+                .with("descr", text.escape_debug())
+        })?;
+        Ok((element, order))
     }
 
     fn boolean(&mut self) -> Result<bool> {
@@ -171,18 +187,22 @@ mod tests {
     fn what_numpy_writes_is_read() {
         let header =
             Header::parse("{'descr': '>i2', 'fortran_order': True, 'shape': (3, 4), }     \n").unwrap();
-        let expected = Header { dtype: DType::I16, order: ByteOrder::Big, fortran: true, shape: vec![3, 4] };
+        let element = Element::OfImages(DType::I16);
+        let expected = Header { element, order: ByteOrder::Big, fortran: true, shape: vec![3, 4] };
         assert_eq!(header, expected);
         let header = Header::parse("{\"shape\":(5L,),'fortran_order':False,'descr':'|b1'}").unwrap();
-        assert_eq!((header.shape.as_slice(), header.dtype), ([5].as_slice(), DType::Bool));
+        assert_eq!(
+            (header.shape.as_slice(), header.element),
+            ([5].as_slice(), Element::OfImages(DType::Bool))
+        );
     }
 
     #[test]
     fn what_is_written_is_read() {
-        for &dtype in DType::ALL {
+        for element in elements() {
             for shape in [&[7][..], &[1, 2, 3]] {
-                let header = Header::parse(&format_header(shape, dtype)).unwrap();
-                assert_eq!((header.dtype, header.shape.as_slice()), (dtype, shape));
+                let header = Header::parse(&format_header(shape, element)).unwrap();
+                assert_eq!((header.element, header.shape.as_slice()), (element, shape));
             }
         }
     }
@@ -210,7 +230,7 @@ mod tests {
 
     #[test]
     fn other_types_are_unsupported() {
-        for descr in ["'<c8'", "'<f2'", "'|S5'", "'|O'", "'<M8[ns]'", "[('a', '<u2')]", "'<u16'"] {
+        for descr in ["'<c32'", "'<f16'", "'|S5'", "'|O'", "'<M8[ns]'", "[('a', '<u2')]", "'<u16'"] {
             let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (1,)}}");
             assert_eq!(kind(&text), ErrorKind::Unsupported, "{descr}");
         }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use engine_api::{Error, ErrorKind, Result};
 
-use super::header::{Header, format_header};
+use super::header::{Element, Header, format_header};
+use super::number::NpyNumber;
 use crate::formats::bytes::ByteOrder;
 use crate::formats::file::open_file;
 use crate::formats::info::{ImageAxis, ImageInfo};
@@ -21,21 +22,49 @@ const MAGIC: [u8; 6] = *b"\x93NUMPY";
 const MOST_HEADER_BYTES: u32 = 1 << 16;
 
 pub(in crate::formats) fn open(path: &Path) -> Result<Box<dyn ImageReader>> {
-    let Opened { file, info, order, .. } = open_checked(path)?;
+    let Opened { file, info, order, .. } = open_image(path)?;
     Ok(Box::new(LinearReader::new(Box::new(file), info, order)?))
 }
 
 pub(in crate::formats) fn open_regions(path: &Path) -> Result<Box<dyn RegionReader>> {
-    let Opened { file, info, order, start } = open_checked(path)?;
-    Ok(Box::new(FileRegions::new(file.into_inner(), start, info, order)))
+    Ok(open_image(path)?.into_regions())
+}
+
+pub(super) fn open_parts(path: &Path) -> Result<Option<(NpyNumber, Box<dyn RegionReader>)>> {
+    let opened = open_checked(path)?;
+    match opened.element {
+        Element::OfImages(_) => Ok(None),
+        Element::Other(number) => Ok(Some((number, opened.into_regions()))),
+    }
+}
+
+/// A file whose elements are those of images.
+fn open_image(path: &Path) -> Result<Opened> {
+    let opened = open_checked(path)?;
+    match opened.element {
+        Element::OfImages(_) => Ok(opened),
+        Element::Other(number) => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the array's elements aren't real numbers of 1 to 8 bytes",
+        )
+        .with("type", format_args!("{number:?}"))),
+    }
 }
 
 /// A file that is at its first element.
 struct Opened {
+    element: Element,
     file: BufReader<File>,
+    /// Of the elements, or of their parts.
     info: ImageInfo,
     order: ByteOrder,
     start: u64,
+}
+
+impl Opened {
+    fn into_regions(self) -> Box<dyn RegionReader> {
+        Box::new(FileRegions::new(self.file.into_inner(), self.start, self.info, self.order))
+    }
 }
 
 fn open_checked(path: &Path) -> Result<Opened> {
@@ -49,16 +78,19 @@ fn open_checked(path: &Path) -> Result<Opened> {
         return Err(Error::new(ErrorKind::Unsupported, "the array has no elements, or not one to five axes")
             .with("shape", format_args!("{shape:?}")));
     }
-    let mut info = ImageInfo::new(&shape, header.dtype)?;
+    let mut info = match header.element {
+        Element::OfImages(dtype) => ImageInfo::new(&shape, dtype)?,
+        Element::Other(number) => info_of_parts(number, &shape)?,
+    };
     check_plausible(&info, length.saturating_sub(header_end))?;
     if info.total_bytes() != length.saturating_sub(header_end) {
         return Err(Error::new(ErrorKind::Corrupt, "the file is longer than its array").with("bytes", length));
     }
-    if shape.len() < 3 {
+    if shape.len() < 3 && matches!(header.element, Element::OfImages(_)) {
         // Nothing says that these are an image's y and x.
         info = info.with_axes(vec![ImageAxis::default(); shape.len()])?;
     }
-    Ok(Opened { file, info, order: header.order, start: header_end })
+    Ok(Opened { element: header.element, file, info, order: header.order, start: header_end })
 }
 
 /// The header, and where it ends.
@@ -101,7 +133,21 @@ fn read_header(file: &mut impl Read) -> Result<(Header, u64)> {
 }
 
 pub(in crate::formats) fn create(path: &Path, info: &ImageInfo) -> Result<Box<dyn ImageWriter>> {
-    let mut header = format_header(info.shape(), info.dtype());
+    create_as(path, info.shape(), Element::OfImages(info.dtype()), info)
+}
+
+pub(super) fn create_parts(path: &Path, number: NpyNumber, shape: &[u64]) -> Result<Box<dyn ImageWriter>> {
+    create_as(path, shape, Element::Other(number), &info_of_parts(number, shape)?)
+}
+
+/// What the image of an array's parts says of itself: nothing of its axes.
+fn info_of_parts(number: NpyNumber, shape: &[u64]) -> Result<ImageInfo> {
+    let shape = number.shape_of_parts(shape);
+    ImageInfo::new(&shape, number.parts().0)?.with_axes(vec![ImageAxis::default(); shape.len()])
+}
+
+fn create_as(path: &Path, shape: &[u64], element: Element, info: &ImageInfo) -> Result<Box<dyn ImageWriter>> {
+    let mut header = format_header(shape, element);
     // The elements begin at a multiple of 64, behind a line break.
     let unpadded = MAGIC.len() + 4 + header.len() + 1;
     header.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(64) - unpadded));

@@ -6,5 +6,7 @@
 
 mod header;
 mod io;
+mod number;
 
 pub(super) use io::{create, open, open_regions};
+pub use number::{NpyNumber, create_npy_parts, open_npy_parts};
