@@ -4,8 +4,9 @@ use array_file::FileConfig;
 use engine_api::{Error, ErrorKind, Result};
 
 use super::create::DefineArgs;
-use super::load::{self, ImageArgs};
+use super::load;
 use super::place::{Arrays, PlaceArgs, failed};
+use super::source::{ImageArgs, chunks_of};
 use super::write::Written;
 use crate::cli::output::Output;
 use crate::cli::volume::import::name_of;
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &Args, output: Output) -> Result<()> {
     let (dtype, info) = (input.dtype.clone(), input.image.info().clone());
     let mut spec = args.how.spec(&dtype, input.shape(), &input.axis_names())?;
     if args.how.chunk_shape.is_none()
-        && let Some(chunks) = load::chunks_of(&input.image)
+        && let Some(chunks) = chunks_of(&input.image)
     {
         spec = spec.chunk_shape(&chunks);
     }

@@ -13,10 +13,12 @@ mod info;
 mod json_elements;
 mod list;
 mod load;
+mod numbers;
 mod place;
 mod read;
 mod resolve;
 mod save;
+mod source;
 mod stats;
 mod values;
 #[cfg(feature = "hdf5")]

@@ -10,7 +10,8 @@ use engine_api::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 use volume::{CreateOptions, Format, ImageAxis, ImageInfo, create_image_with, create_npy_parts};
 
-use super::load::{SOURCE, SPACING, UNITS, npy_number};
+use super::load::{SOURCE, SPACING, UNITS};
+use super::numbers::npy_number;
 use super::place::{Arrays, failed};
 use super::values::{text_of, value_text};
 use crate::cli::interrupt::Careful;

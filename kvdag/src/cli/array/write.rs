@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::create::DefineArgs;
 use super::json_elements::JsonElements;
-use super::load::{self, ImageArgs, Input, Source};
+use super::load;
 use super::place::{Arrays, PlaceArgs, failed};
 use super::save::Part;
+use super::source::{ImageArgs, Input, Source};
 use crate::cli::output::{self, Output};
 
 #[derive(Debug, clap::Args)]
