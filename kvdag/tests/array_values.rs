@@ -148,7 +148,16 @@ fn what_is_no_array_of_the_type_is_told_and_changes_nothing() {
     assert!(!at.join("b.af").exists());
     fs::write(at.join("good.json"), "[1]").unwrap();
     fail(at, &["array", "write", "a.af", "m", "good.json", "--dtype", "i8"], 2, "int8");
+    fs::write(at.join("said.json"), r#"{"shape": [1], "dtype": "int8", "values": [1]}"#).unwrap();
+    fail(at, &["array", "write", "a.af", "m", "said.json"], 2, "int8");
     fail(at, &["array", "write", "a.af", "n", "deep.json"], 3, "no array n");
+    fs::write(at.join("huge.json"), "[1e39]").unwrap();
+    fail(
+        at,
+        &["array", "write", "a.af", "f", "huge.json", "--define", "--dtype", "f32"],
+        2,
+        "isn't a value of the type",
+    );
 }
 
 /// Half precision floats, or complex numbers of single or double precision, for each number from 0.
@@ -194,8 +203,14 @@ fn numbers_that_images_do_not_have_come_from_numpy_and_go_there() {
         let first = succeed(at, &["array", "read", "a.af", dtype, "--region", "0:1,0:2,0:3"]).out;
         assert_eq!(first, text, "{dtype}");
         // Another type is told.
-        let other = if dtype == "float16" { "complex64" } else { "float16" };
-        fail(at, &["array", "write", "a.af", dtype, "part.raw", "--shape", "1", "--dtype", other], 2, "");
+        fs::write(at.join("other.raw"), [0; 16]).unwrap();
+        let (other, shape) = if dtype == "float16" { ("complex64", "1,1,2") } else { ("float16", "1,2,4") };
+        fail(
+            at,
+            &["array", "write", "a.af", dtype, "other.raw", "--shape", shape, "--dtype", other],
+            2,
+            other,
+        );
         fs::write(at.join("other.npy"), npy("<u2", "(1, 1, 1)", &[0; 2])).unwrap();
         fail(at, &["array", "write", "a.af", dtype, "other.npy"], 2, dtype);
         fail(at, &["array", "export", "a.af", dtype, "out.tif"], 1, "images have no elements");

@@ -97,7 +97,7 @@ pub(crate) trait Output {
     fn fill(&mut self, at: usize, count: usize, cell: &[u8]) -> Result<()>;
 }
 
-fn no_value() -> Error {
+pub(crate) fn no_value() -> Error {
     Error::corrupt("", "an element's bytes are no value of its type")
 }
 

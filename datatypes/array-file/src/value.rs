@@ -89,6 +89,23 @@ impl FillValue {
         })
     }
 
+    /// Whether no number of it is so large that the type would make it infinite.
+    pub(crate) fn fits(&self, dtype: &DType) -> bool {
+        let part = |value: f64| match dtype {
+            DType::Float16 => f16::from_f64(value).is_finite() || !value.is_finite(),
+            DType::Float32 | DType::Complex64 => to_f32(value).is_finite() || !value.is_finite(),
+            _ => true,
+        };
+        match (self, dtype) {
+            (Self::Float(value), _) => part(*value),
+            (Self::Complex(re, im), _) => part(*re) && part(*im),
+            (Self::List(values), DType::List { child } | DType::FixedSizeList { child, .. }) => {
+                values.iter().all(|value| value.fits(child))
+            }
+            _ => true,
+        }
+    }
+
     /// The value of a cell; `None` for bytes that no element of the type has.
     pub(crate) fn of_cell(dtype: &DType, cell: &[u8]) -> Option<Self> {
         macro_rules! number {

@@ -122,6 +122,10 @@ async fn what_isnt_a_value_of_the_type_is_refused_and_nothing_is_written() {
     for (dtype, good, bad) in [
         ("uint8", V::UInt(1), V::Int(-1)),
         ("uint8", V::UInt(1), V::UInt(256)),
+        ("float16", V::Float(65_504.0), V::Float(65_520.0)),
+        ("float32", V::Float(f64::INFINITY), V::Float(1e39)),
+        ("complex64", V::Complex(1.0, 1.0), V::Complex(1.0, -1e39)),
+        ("list<float32>", V::List(vec![V::Float(1e38)]), V::List(vec![V::Float(1e39)])),
         ("bool", V::Bool(true), V::UInt(1)),
         ("string", V::String("x".to_owned()), V::Binary(vec![1])),
         ("list<uint8, 2>", V::List(vec![V::UInt(1), V::UInt(2)]), V::List(vec![V::UInt(1)])),

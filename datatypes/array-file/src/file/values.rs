@@ -8,7 +8,7 @@ use super::ArrayFile;
 use super::read::{blank, check_bounds, check_rank, clamp, sizes};
 use crate::FillValue;
 use crate::error::{Error, Result};
-use crate::transfer::{ValueOutput, ViewInput};
+use crate::transfer::{ValueOutput, ViewInput, no_value};
 use crate::wire::wide;
 
 impl ArrayFile {
@@ -26,8 +26,7 @@ impl ArrayFile {
         let zeros = vec![0; array.cell_bytes.unwrap_or(0)];
         let value = |cell: Vec<u8>| {
             let cell = if cell.is_empty() { &zeros } else { &cell };
-            FillValue::of_cell(&array.meta.dtype, cell)
-                .ok_or_else(|| Error::corrupt("", "an element's bytes are no value of its type"))
+            FillValue::of_cell(&array.meta.dtype, cell).ok_or_else(no_value)
         };
         let values = output.values.into_iter().map(value).collect::<Result<_>>()?;
         ArrayD::from_shape_vec(IxDyn(&shape), values)
@@ -38,8 +37,8 @@ impl ArrayFile {
     /// The values are converted as a fill value is.
     ///
     /// # Errors
-    /// As [`write_array`](Self::write_array); `InvalidValue` for one that isn't a value of the array's type, and nothing is
-    /// written.
+    /// As [`write_array`](Self::write_array); `InvalidValue` for one that isn't a value of the array's type, or is finite
+    /// and wouldn't be any more, and nothing is written.
     pub async fn write_values<D: Dimension>(
         &mut self,
         name: &str,
@@ -54,7 +53,7 @@ impl ArrayFile {
         let cell = |value: &FillValue| {
             let refused =
                 || Error::invalid("an element isn't a value of the type", format!("{value:?} of {dtype}"));
-            value.try_cell(dtype).ok_or_else(refused)
+            value.try_cell(dtype).filter(|_| value.fits(dtype)).ok_or_else(refused)
         };
         let cells = view.iter().map(cell).collect::<Result<Vec<_>>>()?;
         let cells = ArrayView::from_shape(view.raw_dim(), &cells)

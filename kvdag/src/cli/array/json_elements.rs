@@ -10,6 +10,7 @@ use ndarray::{ArrayD, IxDyn};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::place::failed;
 use super::values::value_of;
 
 /// JSON is kept in memory as a whole, with up to some forty bytes for each of its own.
@@ -57,12 +58,16 @@ impl JsonElements {
         self.bytes
     }
 
-    /// The type that the elements say they have, or the one that they look like: `bool`, `int64`, `uint64` for larger ones, `float64` or
-    /// `string`.
-    pub(super) fn dtype(&self) -> Result<DType> {
-        if let Elements::Listed { dtype: Some(dtype), .. } = &self.elements {
-            return dtype.parse().map_err(super::place::failed);
+    /// The type that the elements say they have.
+    pub(super) fn said_dtype(&self) -> Result<Option<DType>> {
+        match &self.elements {
+            Elements::Listed { dtype: Some(dtype), .. } => dtype.parse().map(Some).map_err(failed),
+            _ => Ok(None),
         }
+    }
+
+    /// The type that the elements look like: `bool`, `int64`, `uint64` where they are larger, `float64` or `string`.
+    pub(super) fn seen_dtype(&self) -> Result<DType> {
         let mut seen = None;
         let mut look = |leaf: &Value| {
             let looks = match leaf {
@@ -200,12 +205,15 @@ mod tests {
             ("[1, 0.5]", DType::Float64),
             ("[0.5, 1]", DType::Float64),
             ("\"a\"", DType::String),
-            (r#"{"shape": [1], "dtype": "u8", "values": [1]}"#, DType::UInt8),
+            (r#"{"shape": [1], "values": [1]}"#, DType::Int64),
         ] {
-            assert_eq!(elements(json).dtype().unwrap(), dtype, "{json}");
+            assert_eq!(elements(json).seen_dtype().unwrap(), dtype, "{json}");
         }
+        let said = elements(r#"{"shape": [1], "dtype": "u8", "values": [1]}"#).said_dtype();
+        assert_eq!(said.unwrap(), Some(DType::UInt8));
+        assert!(elements(r#"{"shape": [1], "dtype": "u9", "values": [1]}"#).said_dtype().is_err());
         for json in ["[]", "[1, \"a\"]", "[null]", "[true, 1]", "[-1, 18446744073709551615]", "{}"] {
-            assert_eq!(elements(json).dtype().unwrap_err().kind(), ErrorKind::InvalidArgument, "{json}");
+            assert_eq!(elements(json).seen_dtype().unwrap_err().kind(), ErrorKind::InvalidArgument, "{json}");
         }
     }
 

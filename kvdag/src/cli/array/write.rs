@@ -81,13 +81,17 @@ fn write_image(args: &Args, arrays: &mut Arrays, input: Input, output: Output) -
 
 fn write_json(args: &Args, arrays: &mut Arrays, elements: &JsonElements) -> Result<Written> {
     let there = arrays.file.get_array(&args.array).map(|meta| (meta.dtype.clone(), meta.shape.len()));
-    let (dtype, axes) = match (there, args.image.dtype()?) {
+    let said = match args.image.dtype()? {
+        Some(dtype) => Some(dtype),
+        None => elements.said_dtype()?,
+    };
+    let (dtype, axes) = match (there, said) {
         (Ok((expected, _)), Some(actual)) if actual != expected => {
             return Err(failed(array_file::Error::DTypeMismatch { expected, actual }));
         }
         (Ok((dtype, axes)), _) => (dtype, Some(axes)),
         (Err(_), Some(dtype)) if args.define => (dtype, None),
-        (Err(_), None) if args.define => (elements.dtype()?, None),
+        (Err(_), None) if args.define => (elements.seen_dtype()?, None),
         (Err(error), _) => return Err(failed(error)),
     };
     let values = elements.values(&dtype, axes)?;
@@ -120,12 +124,10 @@ impl Args {
         }
         let reach = |(start, length): (&u64, &u64)| start.checked_add(*length);
         let reached = start.iter().zip(shape).map(reach).collect::<Option<Vec<u64>>>();
-        let reached = reached
-            .filter(|reached| reached.len() == shape.len() && start.len() == shape.len())
-            .ok_or_else(|| {
-                Error::new(ErrorKind::InvalidArgument, "the offset isn't one of the image's axes")
-                    .with("offset", format_args!("{start:?}"))
-            })?;
+        let reached = reached.filter(|_| start.len() == shape.len()).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "the offset isn't one of the axes that are written")
+                .with("offset", format_args!("{start:?}"))
+        })?;
         let spec = self.how.spec(dtype, &reached, dims)?;
         arrays.file.define_array(&self.array, spec).map(drop).map_err(failed)
     }
